@@ -1,0 +1,1 @@
+"""What is true without Airflow and without a cloud SDK."""

@@ -1,0 +1,1 @@
+"""Identities, states and the SQL that commits rows and bookkeeping together."""

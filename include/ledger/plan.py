@@ -1,0 +1,127 @@
+"""A run's plan: which file versions are loaded, in which batches, under which names. Written once, read by every task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field
+
+from include.engine.version import ENGINE_VERSION
+from include.ledger.identity import batch_id
+from include.ledger.landing import Landed, pack
+from include.spec.dataset import Dataset
+from include.spec.model import Model
+
+# A function has a gigabyte and minutes, a mapped task 1,024 instances, a load job 10,000 URIs.
+MAX_BATCH_BYTES = 256_000_000
+MAX_BATCH_FILES = 1_000
+MAX_BATCHES = 1_000
+
+
+class PlannedFile(Model):
+    """One file version, pinned."""
+
+    file_id: str
+    bucket: str
+    name: str
+    generation: int
+    size: int
+    checksum: str
+
+    @property
+    def uri(self) -> str:
+        """The object's address, without its generation."""
+        return f"gs://{self.bucket}/{self.name}"
+
+
+class PlannedBatch(Model):
+    """Files that one call of the function transforms."""
+
+    number: int
+    batch_id: str
+    files: tuple[PlannedFile, ...] = Field(strict=False)
+
+
+class Reference(Model):
+    """A reference file as uploaded for the function: its address names its content."""
+
+    uri: str
+    generation: int
+
+
+class Plan(Model):
+    """What one run does.
+
+    Args:
+        dataset: the dataset as `Dataset.to_wire` gives it, so that every task of the run sees the same contract.
+        force: files are loaded again that are loaded already, in place of their rows.
+        left_behind: loaded files that an earlier run did not archive.
+        later: files that did not fit into this run; the next one takes them.
+    """
+
+    run_id: str
+    dataset: dict[str, Any]
+    batches: tuple[PlannedBatch, ...] = Field(strict=False)
+    references: dict[str, Reference] = {}
+    force: bool = False
+    left_behind: tuple[PlannedFile, ...] = Field((), strict=False)
+    later: int = 0
+
+    @property
+    def files(self) -> tuple[PlannedFile, ...]:
+        """Every file of every batch."""
+        return tuple(file for batch in self.batches for file in batch.files)
+
+
+def make_plan(
+    dataset: Dataset,
+    landed: Sequence[Landed],
+    *,
+    run_id: str,
+    references: dict[str, Reference],
+    force: bool,
+    left_behind: Sequence[Landed] = (),
+) -> Plan:
+    """Pack landed files into batches and name them; the same input gives the same plan."""
+    packed = pack(
+        landed,
+        max_bytes=MAX_BATCH_BYTES,
+        max_files=MAX_BATCH_FILES,
+        by_folder=dataset.pipeline.load.mode == "replace_partition",
+    )
+    kept = packed[:MAX_BATCHES]
+    return Plan(
+        run_id=run_id,
+        dataset=dataset.to_wire(),
+        batches=tuple(
+            PlannedBatch(
+                number=number,
+                batch_id=batch_id(
+                    (item.file_id for item in files),
+                    fingerprint=dataset.fingerprint,
+                    references=[reference.uri for reference in references.values()],
+                    engine=ENGINE_VERSION,
+                    epoch=run_id if force else "",
+                ),
+                files=tuple(pinned(item) for item in files),
+            )
+            for number, files in enumerate(kept)
+        ),
+        references=references,
+        force=force,
+        left_behind=tuple(pinned(item) for item in left_behind),
+        later=sum(len(files) for files in packed[MAX_BATCHES:]),
+    )
+
+
+def pinned(landed: Landed) -> PlannedFile:
+    """Return a landed object as a plan holds it."""
+    return PlannedFile(
+        file_id=landed.file_id,
+        bucket=landed.bucket,
+        name=landed.name,
+        generation=landed.generation,
+        size=landed.size,
+        checksum=landed.checksum,
+    )

@@ -1,0 +1,106 @@
+"""The tables of the ledger and of a dataset: their names, their columns, and the DDL that makes them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from include.spec.columns import Column
+from include.spec.dataset import Dataset
+
+FILE_ID = "_landfall_file_id"
+RECORD = "_landfall_record"
+LOADED_AT = "_landfall_loaded_at"
+
+COUNTS = ("records", "loaded", "filtered", "duplicates", "quarantined")
+_COUNT_COLUMNS = ", ".join(f"{name} INT64 NOT NULL" for name in COUNTS)
+
+_FILES = f"""
+  dataset STRING NOT NULL, file_id STRING NOT NULL, bucket STRING NOT NULL, name STRING NOT NULL,
+  generation INT64 NOT NULL, checksum STRING NOT NULL, size INT64 NOT NULL, state STRING NOT NULL, reason STRING,
+  batch_id STRING, run_id STRING NOT NULL, {_COUNT_COLUMNS}, at TIMESTAMP NOT NULL"""
+_BATCHES = f"""
+  dataset STRING NOT NULL, batch_id STRING NOT NULL, commit_id STRING NOT NULL, run_id STRING NOT NULL,
+  target STRING NOT NULL, mode STRING NOT NULL, files INT64 NOT NULL, {_COUNT_COLUMNS},
+  manifest STRING NOT NULL, rules STRING, at TIMESTAMP NOT NULL"""
+_QUARANTINE = """
+  dataset STRING NOT NULL, batch_id STRING NOT NULL, run_id STRING NOT NULL, file_id STRING NOT NULL,
+  uri STRING NOT NULL, record INT64 NOT NULL, line INT64 NOT NULL, byte_offset INT64 NOT NULL,
+  byte_length INT64 NOT NULL, reasons STRING NOT NULL, raw BYTES, key_id STRING, text STRING, at TIMESTAMP NOT NULL"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Names of the ledger's tables in one project.
+
+    Args:
+        project: Google Cloud project.
+        dataset: BigQuery dataset that holds them.
+    """
+
+    project: str
+    dataset: str
+
+    def table(self, name: str) -> str:
+        """Return a table's full name, quoted for SQL."""
+        return f"`{self.project}.{self.dataset}.{name}`"
+
+    @property
+    def staging_dataset(self) -> str:
+        """The dataset of staging tables; its tables expire by themselves."""
+        return f"{self.dataset}_staging"
+
+    def staging(self, name: str) -> str:
+        """Return a staging table's full name, quoted for SQL."""
+        return f"`{self.project}.{self.staging_dataset}.{name}`"
+
+    def lock(self, dataset: str) -> str:
+        """Return the full name of the one-row table on which racing commits of a dataset meet."""
+        return self.table(f"lock_{dataset}")
+
+    def create_sql(self) -> str:
+        """Return the DDL of the ledger; it can be run again and again."""
+        return "\n".join((
+            self._create("files", _FILES, "dataset, name"),
+            self._create("batches", _BATCHES, "dataset, batch_id"),
+            self._create("quarantine", _QUARANTINE, "dataset, file_id"),
+            # The current state of a file version is its latest event.
+            f"CREATE OR REPLACE VIEW {self.table('files_current')} AS SELECT * FROM {self.table('files')}"
+            " QUALIFY ROW_NUMBER() OVER (PARTITION BY dataset, file_id ORDER BY at DESC, state = 'planned') = 1;",
+        ))  # fmt: skip
+
+    def _create(self, name: str, columns: str, cluster: str) -> str:
+        return (
+            f"CREATE TABLE IF NOT EXISTS {self.table(name)} ({columns}\n) "
+            f"PARTITION BY DATE(at) CLUSTER BY {cluster};"
+        )
+
+
+def create_target_sql(dataset: Dataset, ledger: Ledger) -> str:
+    """Return the DDL of a dataset's target table and of its lock; it can be run again and again."""
+    columns = [_column_sql(column) for column in dataset.columns]
+    columns += [f"{FILE_ID} STRING", f"{RECORD} INT64", f"{LOADED_AT} TIMESTAMP"]
+    partition = f"\nPARTITION BY {partition_sql(dataset.partition)}" if dataset.partition else ""
+    cluster = [name for name in dataset.key if dataset.partition is None or name != dataset.partition.name][:4]
+    clustering = f"\nCLUSTER BY {', '.join(f'`{name}`' for name in cluster)}" if cluster else ""
+    return (
+        f"CREATE TABLE IF NOT EXISTS {target(dataset, ledger)} (\n  " + ",\n  ".join(columns) + f"\n){partition}"
+        f"{clustering};\n"
+        f"CREATE TABLE IF NOT EXISTS {ledger.lock(dataset.name)} AS SELECT 0 AS commits;"
+    )
+
+
+def target(dataset: Dataset, ledger: Ledger) -> str:
+    """Return the full name of a dataset's target table, quoted for SQL."""
+    return f"`{ledger.project}.{dataset.pipeline.load.table}`"
+
+
+def partition_sql(column: Column) -> str:
+    """Return the expression that gives a row's day: what the target is partitioned by."""
+    return f"`{column.name}`" if column.kind == "date" else f"DATE(`{column.name}`)"
+
+
+def _column_sql(column: Column) -> str:
+    required = " NOT NULL" if column.required and column.kind != "array" else ""
+    described = f" OPTIONS(description={json.dumps(column.description)})" if column.description else ""
+    return f"`{column.name}` {column.bigquery_type}{required}{described}"

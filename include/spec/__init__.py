@@ -1,0 +1,1 @@
+"""A dataset folder's YAML, read into frozen and validated models."""

@@ -1,0 +1,226 @@
+"""A contract's property, resolved to what the engine checks and the warehouse stores."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+from include.spec.contract import ItemProperty, Property, QualityCheck
+from include.spec.model import Model
+
+Kind = Literal[
+    "string",
+    "integer",
+    "float",
+    "decimal",
+    "boolean",
+    "date",
+    "timestamp",
+    "datetime",
+    "time",
+    "object",
+    "array",
+]
+
+_DECIMAL = re.compile(r"(?i)^\s*(BIG)?(?:NUMERIC|DECIMAL)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*$")
+# ODCS names the integers that Rust knows; those beyond 64 bits hold whatever INT64 holds.
+_INTEGERS: dict[str, tuple[int | None, int | None]] = {
+    **{f"i{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
+    **{f"u{bits}": (0, 2**bits - 1) for bits in (8, 16, 32)},
+    "u64": (0, None),
+    "u128": (0, None),
+    "i128": (None, None),
+}
+_BIGQUERY = {
+    "string": "STRING",
+    "integer": "INT64",
+    "float": "FLOAT64",
+    "boolean": "BOOL",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "datetime": "DATETIME",
+    "time": "TIME",
+    "object": "JSON",
+}
+
+
+class Column(Model):
+    """One column: its type, and what its values must satisfy.
+
+    Args:
+        precision: total digits of a decimal, at most 76; at most 38 fit NUMERIC's width.
+        scale: digits after the point of a decimal.
+        formats: JDK DateTimeFormatter patterns accepted for a date, timestamp or time; empty: ISO 8601 only.
+        default_timezone: zone of timestamps that carry none.
+        minimum, maximum, exclusive_minimum, exclusive_maximum: bounds, as the contract's text.
+        valid_values: the only values allowed, as text; empty: any.
+        partition: the target table is partitioned by this column.
+        key_position: position in the primary key, from 1; 0: not part of it.
+    """
+
+    name: str
+    kind: Kind
+    description: str = ""
+    precision: int = 38
+    scale: int = 9
+    items: Column | None = None
+    required: bool = False
+    unique: bool = False
+    key_position: int = 0
+    partition: bool = False
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+    string_format: str | None = None
+    formats: tuple[str, ...] = ()
+    default_timezone: str = "UTC"
+    minimum: str | None = None
+    maximum: str | None = None
+    exclusive_minimum: str | None = None
+    exclusive_maximum: str | None = None
+    multiple_of: str | None = None
+    min_items: int | None = None
+    max_items: int | None = None
+    valid_values: tuple[str, ...] = ()
+    classification: str | None = None
+
+    @property
+    def bigquery_type(self) -> str:
+        """The type of the column in the target table, as GoogleSQL writes it."""
+        if self.kind == "array":
+            return f"ARRAY<{self.items.bigquery_type if self.items else 'JSON'}>"
+        if self.kind == "decimal":
+            name = "NUMERIC" if self.scale <= 9 and self.precision - self.scale <= 29 else "BIGNUMERIC"
+            return f"{name}({self.precision}, {self.scale})"
+        return _BIGQUERY[self.kind]
+
+
+def resolve(prop: Property | ItemProperty) -> Column:
+    """Make a column of a contract's property.
+
+    Raises:
+        ValueError: the types contradict one another, or one is missing; the message says how to mend it.
+    """
+    kind, precision, scale = _kind(prop)
+    options = prop.logicalTypeOptions
+    temporal = kind in ("date", "timestamp", "datetime", "time")
+    formats = (options.format,) if temporal and options.format else ()
+    extra = _custom(prop, "formats")
+    low, high = _width(options.format) if kind == "integer" and options.format else (None, None)
+    return Column(
+        name=prop.physicalName or prop.name or "item",
+        kind=kind,
+        description=(prop.description or "").strip(),
+        precision=precision,
+        scale=scale,
+        items=_items(prop) if kind == "array" else None,
+        required=prop.required
+        or (prop.primaryKey and isinstance(prop, Property))
+        or _strict(prop, "nullValues"),
+        unique=prop.unique or _strict(prop, "duplicateValues"),
+        key_position=max(prop.primaryKeyPosition, 1) if prop.primaryKey else 0,
+        partition=prop.partitioned,
+        min_length=options.minLength,
+        max_length=options.maxLength,
+        pattern=options.pattern or _invalid_pattern(prop.quality),
+        string_format=options.format if kind == "string" else None,
+        formats=formats + tuple(str(item) for item in extra or ()),
+        default_timezone=options.defaultTimezone or "UTC",
+        minimum=_text(low if options.minimum is None else options.minimum),
+        maximum=_text(high if options.maximum is None else options.maximum),
+        exclusive_minimum=_text(options.exclusiveMinimum),
+        exclusive_maximum=_text(options.exclusiveMaximum),
+        multiple_of=_text(options.multipleOf),
+        min_items=options.minItems,
+        max_items=options.maxItems,
+        valid_values=_valid_values(prop.quality),
+        classification=prop.classification,
+    )
+
+
+def _kind(prop: Property | ItemProperty) -> tuple[Kind, int, int]:
+    logical, physical = prop.logicalType, prop.physicalType or ""
+    if logical is None:
+        raise ValueError("a column needs a logicalType")
+    decimal = _DECIMAL.match(physical)
+    if logical == "number":
+        return _number(decimal)
+    if logical == "timestamp" and (
+        physical.upper() == "DATETIME" or prop.logicalTypeOptions.timezone is False
+    ):
+        return "datetime", 38, 9
+    return logical, 38, 9
+
+
+def _number(decimal: re.Match[str] | None) -> tuple[Kind, int, int]:
+    if decimal is None:
+        return "float", 38, 9
+    big, digits, after = decimal.groups()
+    if digits is None:
+        # What the two types hold when nothing is said: https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types
+        return ("decimal", 76, 38) if big else ("decimal", 38, 9)
+    precision, scale = int(digits), int(after or 0)
+    if precision < 1 or scale > min(precision, 38) or precision - scale > 38:
+        raise ValueError("a decimal has at most 38 digits before the point and at most 38 after it")
+    return "decimal", precision, scale
+
+
+def _width(name: str) -> tuple[int | None, int | None]:
+    if name not in _INTEGERS:
+        raise ValueError(f"an integer's format is one of {', '.join(_INTEGERS)}")
+    return _INTEGERS[name]
+
+
+def _items(prop: Property | ItemProperty) -> Column:
+    if prop.items is None:
+        raise ValueError("an array column needs `items` with a logicalType")
+    item = resolve(prop.items)
+    if item.kind == "array":
+        raise ValueError("BigQuery holds no array of arrays; use logicalType object, stored as JSON")
+    return item
+
+
+def _text(value: Any) -> str | None:  # noqa: ANN401 - a bound may be a number or a date
+    return None if value is None else str(value)
+
+
+def _custom(prop: Property | ItemProperty, name: str) -> list[Any] | None:
+    for custom in prop.customProperties or ():
+        if custom.property == name and isinstance(custom.value, list):
+            return custom.value
+    return None
+
+
+def _strict(prop: Property | ItemProperty, metric: str) -> bool:
+    """Whether a quality check allows not one record to fail, so that it is a rule on the record."""
+    return any(check.metric == metric and is_row_rule(check) for check in prop.quality)
+
+
+def is_row_rule(check: QualityCheck) -> bool:
+    """Whether a check is decided record by record (none may fail), rather than over the loaded table."""
+    return check.type == "library" and check.mustBe == 0 and check.metric != "rowCount"
+
+
+def _valid_values(checks: tuple[QualityCheck, ...]) -> tuple[str, ...]:
+    for check in checks:
+        if check.metric == "invalidValues" and is_row_rule(check) and check.arguments:
+            values = check.arguments.get("validValues", [])
+            if not isinstance(values, list) or any(isinstance(value, dict | list) for value in values):
+                raise ValueError("validValues must be a list of single values")
+            return tuple(_as_written(value) for value in values if value is not None)
+    return ()
+
+
+def _as_written(value: Any) -> str:  # noqa: ANN401 - a text, a number or a boolean
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _invalid_pattern(checks: tuple[QualityCheck, ...]) -> str | None:
+    """Return the pattern that a check demands of every record: ODCS allows one beside validValues."""
+    for check in checks:
+        if check.metric == "invalidValues" and is_row_rule(check) and check.arguments:
+            pattern = check.arguments.get("pattern")
+            if pattern is not None and not isinstance(pattern, str):
+                raise ValueError("the pattern of an invalidValues check must be text")
+            return pattern
+    return None

@@ -1,0 +1,273 @@
+"""`pipeline.yaml`: how a dataset gets in. Its keys run in the order in which they are listed here."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, field_validator, model_validator
+
+from include.spec.durations import parse_duration, parse_size
+from include.spec.model import Model
+
+
+def _is_duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+def _is_size(text: str) -> str:
+    parse_size(text)
+    return text
+
+
+_PRESET = r"@(?:once|hourly|daily|weekly|monthly|quarterly|yearly|continuous)"
+_FIELD = re.compile(r"(?:\*|([0-9A-Z]+)(?:-([0-9A-Z]+))?)(?:/([1-9][0-9]?))?")
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_NAMES = {name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"))} | {
+    name: number for number, name in enumerate(_MONTHS, 1)
+}
+# minute, hour, day of the month, month, day of the week
+_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+
+
+def _is_schedule(text: str) -> str:
+    fields = text.split()
+    if len(fields) == 5:
+        for field, (low, high) in zip(fields, _RANGES, strict=True):
+            if not all(_is_cron(part, low, high) for part in field.upper().split(",")):
+                raise ValueError(f"the cron field {field!r} is not within {low} to {high}")
+    elif not re.fullmatch(_PRESET, text):
+        _is_duration(text)
+    return text
+
+
+def _is_cron(part: str, low: int, high: int) -> bool:
+    found = _FIELD.fullmatch(part)
+    ends = [end for end in found.groups()[:2] if end] if found else ["-1"]
+    numbers = [int(end) if end.isdigit() else _NAMES.get(end, -1) for end in ends]
+    # A week may wrap around: FRI-MON.
+    rising = numbers == sorted(numbers) or high == 7
+    return rising and all(low <= number <= high for number in numbers)
+
+
+def _pattern(pattern: str) -> dict[str, JsonValue]:
+    # For the JSON schema only: the model's own check says in words what is wrong.
+    return {"pattern": f"^(?:{pattern})$"}
+
+
+_DURATION = "(?:[0-9]{1,9}[smhd])+"
+_SIZE = "[0-9]{1,9} *[KMGTkmgt]?[Bb]"
+_CRON = r"\S+(?: +\S+){4}"
+Duration = Annotated[
+    str,
+    AfterValidator(_is_duration),
+    Field(examples=["30s", "5m", "1h30m"], json_schema_extra=_pattern(_DURATION)),
+]
+Size = Annotated[
+    str, AfterValidator(_is_size), Field(examples=["500KB", "64MB", "2GB"], json_schema_extra=_pattern(_SIZE))
+]
+Schedule = Annotated[
+    str,
+    AfterValidator(_is_schedule),
+    Field(
+        examples=["5m", "0 6 * * *", "@daily"], json_schema_extra=_pattern(f"{_PRESET}|{_CRON}|{_DURATION}")
+    ),
+]
+ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,299}$")]
+Rule = Annotated[
+    str, Field(min_length=1, max_length=10_000, description="a GoogleSQL expression over one row")
+]
+
+
+class Source(Model):
+    """Which files belong to the dataset, and when they are looked for."""
+
+    uri: str = Field(
+        description="bucket and glob; {landing} stands for the landing bucket",
+        examples=["gs://{landing}/orders/*.csv"],
+        pattern=r"^(gs|s3)://[^/\s]+/\S+$",
+        json_schema_extra={"not": {"pattern": r"\.\.|#|\{(?!landing\})"}},
+    )
+    arrival: Literal["sensor"] = Field("sensor", description="sensor: look on a schedule")
+    every: Schedule = Field("5m", description="how often to look: a duration, a cron expression or a preset")
+    wait: Duration | None = Field(
+        None, description="how long a run waits for files before it ends skipped; none: not at all"
+    )
+    complete: Literal["none", "marker"] = Field(
+        "none", description="marker: a folder counts once it holds an object named _SUCCESS"
+    )
+
+    @field_validator("uri")
+    @classmethod
+    def _no_climbing(cls, uri: str) -> str:
+        if ".." in uri or "#" in uri or "?" in uri.split("://", 1)[1].split("/", 1)[0]:
+            raise ValueError("a source is a bucket and a glob, with no '..' and no '#'")
+        if re.search("[{}]", uri.replace("{landing}", "")):
+            raise ValueError("{landing} is the only placeholder of a source")
+        return uri
+
+
+class Format(Model):
+    """How the bytes of a file are to be read."""
+
+    type: Literal["csv", "ndjson", "json"] = Field(description="json: one array of objects")
+    compression: Literal["auto", "none", "gzip"] = Field(
+        "auto", description="auto: by the file's first bytes"
+    )
+    encoding: Literal["utf-8"] = Field("utf-8", description="the characters' encoding")
+    delimiter: str = Field(",", min_length=1, max_length=1, description="csv: what stands between two fields")
+    quote: str = Field(
+        '"', min_length=1, max_length=1, description="csv: what encloses a field that holds anything"
+    )
+    header: bool = Field(True, description="csv: the first record names the columns, in any order")
+    null_values: tuple[str, ...] = Field(
+        ("",), strict=False, description="csv: unquoted cells that stand for null (a quoted one is data)"
+    )
+    rename: dict[str, ColumnName] = Field({}, description="names in the file that differ from the contract's")
+    unexpected_columns: Literal["quarantine", "ignore", "fail"] = Field(
+        "fail", description="fields the contract does not know; fail: the file is held"
+    )
+    max_record: Size = Field("16MB", description="a longer record is quarantined unread")
+
+    @field_validator("delimiter", "quote")
+    @classmethod
+    def _one_byte(cls, char: str) -> str:
+        if char in "\r\n" or ord(char) > 127:
+            raise ValueError("must be one ASCII character, and no line break")
+        return char
+
+    @model_validator(mode="after")
+    def _two_characters(self) -> Format:
+        if self.delimiter == self.quote:
+            raise ValueError("delimiter and quote must be two different characters")
+        return self
+
+
+class Enrich(Model):
+    """Columns taken from a reference file by a key."""
+
+    with_: str = Field(
+        alias="with", pattern=r"^reference/[A-Za-z0-9_.-]+\.csv$", description="a CSV file in the folder"
+    )
+    on: ColumnName = Field(description="the column by which a record finds its line of the reference file")
+    take: tuple[ColumnName, ...] = Field(
+        min_length=1, strict=False, description="the columns to add to a record"
+    )
+    missing: Literal["null", "quarantine"] = Field(
+        "null", description="what happens to a record without a match"
+    )
+
+
+class Truncate(Model):
+    """Keep the first characters of a value."""
+
+    truncate: int = Field(ge=0, le=1000, description="how many characters stay")
+
+
+class Load(Model):
+    """Where rows go, and how they meet what is there."""
+
+    table: str = Field(pattern=r"^[A-Za-z0-9_]{1,100}\.[A-Za-z0-9_]{1,200}$", description="dataset.table")
+    mode: Literal["merge", "append", "replace_partition"] = Field(
+        description="merge: by primary key; append: add; replace_partition: a delivery replaces its days"
+    )
+    keep: Literal["first", "last"] = Field("last", description="which of several records with one key stays")
+
+
+class Tolerate(Model):
+    """How much may be wrong with a file before it is held as a whole."""
+
+    quarantined: str = Field(
+        "100%",
+        pattern=r"^(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,4})?)%$",
+        description="share of a file's records above which the file is held",
+        examples=["1%", "0.5%"],
+    )
+
+    @property
+    def share(self) -> float:
+        """The bound as a fraction from 0 to 1."""
+        return float(self.quarantined[:-1]) / 100
+
+
+class Retry(Model):
+    """How a task is tried again when what failed can pass."""
+
+    attempts: int = Field(5, ge=1, le=20, description="tries in all")
+    base: Duration = Field("10s", description="delay before the second try; it doubles from try to try")
+    max: Duration = Field("10m", description="the longest delay between two tries")
+
+    @property
+    def base_delay(self) -> timedelta:
+        """The delay before the second try."""
+        return parse_duration(self.base)
+
+    @property
+    def max_delay(self) -> timedelta:
+        """The longest delay between two tries."""
+        return parse_duration(self.max)
+
+
+_NEEDS_TO: dict[str, JsonValue] = {"properties": {"to": {"minLength": 1}}, "required": ["to"]}
+_NEEDS_URL: dict[str, JsonValue] = {"properties": {"to": {"pattern": "^https://"}}, "required": ["to"]}
+_NEEDS_CONNECTION: dict[str, JsonValue] = {
+    "properties": {"connection": {"minLength": 1}},
+    "required": ["connection"],
+}
+
+
+def _if_type(*types: str) -> dict[str, JsonValue]:
+    return {"properties": {"type": {"enum": [*types]}}, "required": ["type"]}
+
+
+class Notify(Model):
+    """One channel that is told about failures."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                {"if": _if_type("slack", "email"), "then": _NEEDS_TO},
+                {"if": _if_type("webhook"), "then": {"anyOf": [_NEEDS_URL, _NEEDS_CONNECTION]}},
+            ]
+        }
+    )
+
+    type: Literal["log", "slack", "email", "pagerduty", "webhook"] = Field(description="how they are told")
+    to: str = Field("", description="slack: channel; email: address; webhook: https URL; pagerduty: nothing")
+    connection: str = Field(
+        "", description="Airflow connection that holds the secret", pattern=r"^[A-Za-z0-9_.-]{0,200}$"
+    )
+
+    @model_validator(mode="after")
+    def _target(self) -> Notify:
+        if self.type in ("slack", "email") and not self.to:
+            raise ValueError(f"{self.type} needs `to`")
+        if self.type == "webhook" and not (self.to.startswith("https://") or self.connection):
+            raise ValueError("webhook needs `to: https://…` or a `connection` that holds the URL")
+        return self
+
+
+class Pipeline(Model):
+    """How a dataset gets in."""
+
+    source: Source = Field(description="which files belong to the dataset")
+    format: Format = Field(description="how their bytes are read")
+    clean: dict[ColumnName, Rule] = Field(
+        {}, description="column: expression over the raw text of a record's fields"
+    )
+    filter: Rule | None = Field(
+        None, description="records for which it is not true are left out, and counted"
+    )
+    derive: dict[ColumnName, Rule] = Field({}, description="column: expression over typed columns")
+    enrich: Enrich | None = Field(None, description="columns taken from a reference file")
+    mask: dict[ColumnName, Literal["sha256", "redact"] | Truncate] = Field(
+        {}, description="column: what is stored in place of its value"
+    )
+    load: Load = Field(description="where rows go")
+    tolerate: Tolerate = Field(Tolerate(quarantined="100%"), description="how much may be wrong with a file")
+    retry: Retry = Field(Retry(attempts=5), description="how a task is tried again")
+    notify: tuple[Notify, ...] = Field(
+        (), strict=False, description="besides the contract's support channels"
+    )

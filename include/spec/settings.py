@@ -1,0 +1,43 @@
+"""What differs from one deployment to the next, read from the environment once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field
+
+from include.spec.model import Model
+
+DATASETS = Path(__file__).resolve().parent.parent / "datasets"
+_BUCKET = r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$"
+
+
+class Settings(Model):
+    """One deployment: its project, buckets, function and bookkeeping dataset."""
+
+    project: str = Field("landfall-local", min_length=1)
+    location: str = "US"
+    landing: str = Field("landfall-landing", pattern=_BUCKET, description="bucket into which files land")
+    work: str = Field("landfall-work", pattern=_BUCKET, description="bucket for plans, Parquet parts and manifests")
+    archive: str = Field("landfall-archive", pattern=_BUCKET, description="bucket for source files once loaded")
+    function_url: str = Field("", description="address of the transform function")
+    ops_dataset: str = Field("landfall_ops", pattern=r"^[A-Za-z0-9_]{1,1000}$")
+    connection: str = Field("google_cloud_default", description="Airflow connection for Google Cloud")
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read the LANDFALL_* variables; a missing one keeps its default.
+
+        Raises:
+            pydantic.ValidationError: a variable holds what its field does not allow.
+        """
+        found = {name: environ.get(f"LANDFALL_{name.upper()}") for name in cls.model_fields}
+        return cls.model_validate({name: value for name, value in found.items() if value})
+
+
+def datasets_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder that holds the dataset folders."""
+    named = environ.get("LANDFALL_DATASETS")
+    return Path(named) if named else DATASETS

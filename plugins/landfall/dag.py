@@ -1,0 +1,139 @@
+"""From a dataset to its DAG."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Asset, Param
+
+from include.spec.dataset import Dataset
+from include.spec.durations import parse_duration, parse_sla
+from landfall.clouds import cloud_of
+from landfall.compat import keeps_deadlines
+from landfall.notifiers.channels import channels
+from landfall.notifiers.deadline import deadline_kwargs
+from landfall.notifiers.failure import NotifyFailure
+
+# Fixed, so that two parses give the same DAG; in the past, so that the first run is due at once.
+START = datetime(2026, 1, 1, tzinfo=UTC)
+_TASK_LIMIT = timedelta(minutes=75)
+_POKE = timedelta(seconds=60)
+
+
+def build_dag(dataset: Dataset, documents: dict[str, str]) -> DAG:
+    """Make the DAG of a dataset.
+
+    Args:
+        dataset: the dataset.
+        documents: file name to text of the files shown in the UI's documentation.
+    """
+    pipeline, contract = dataset.pipeline, dataset.contract
+    description = (contract.description or {}).get("purpose", "")
+    with DAG(
+        dag_id=f"ingest_{dataset.name}",
+        description=str(description).strip(),
+        schedule=_schedule(pipeline.source.every),
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        tags=sorted({"landfall", "ingest", contract.domain or "data", *(contract.tags or ())}),
+        default_args=_default_args(dataset),
+        doc_md=_document(dataset, documents),
+        params=_form(),
+        dagrun_timeout=timedelta(hours=6),
+        deadline=_deadline(dataset),
+    ) as dag:
+        _tasks(dataset)
+    return dag
+
+
+def _tasks(dataset: Dataset) -> None:
+    cloud = cloud_of(dataset.pipeline.source.uri)
+    patience = dataset.pipeline.source.wait
+    wait = cloud.wait(
+        dataset.name,
+        once=patience is None,
+        poke_interval=_POKE,
+        timeout=parse_duration(patience) if patience else timedelta(0),
+        soft_fail=patience is not None,
+    )
+    plan = cloud.plan(dataset.name)
+    manifests = cloud.transform(dataset.name, plan.output)
+    load = cloud.load(dataset.name, manifests)
+    verify = cloud.verify(dataset.name)
+    archive = cloud.archive(dataset.name, [asset_of(dataset)])
+    wait >> plan >> load >> verify >> archive
+
+
+def asset_of(dataset: Dataset) -> Asset:
+    """Return the asset that a run of the dataset updates: its table."""
+    schema, _, table = dataset.pipeline.load.table.partition(".")
+    # Airflow looks for a normaliser of any other scheme, and imports every provider that has one: 0.6 s a parse.
+    return Asset(name=f"{schema}.{table}", uri=f"x-landfall://{schema}/{table}")
+
+
+def _schedule(every: str) -> str | timedelta:
+    return every if every.startswith("@") or " " in every else parse_duration(every)
+
+
+def _default_args(dataset: Dataset) -> dict[str, Any]:
+    retry = dataset.pipeline.retry
+    return {
+        "owner": dataset.contract.owner,
+        "retries": retry.attempts - 1,
+        "retry_delay": retry.base_delay,
+        # Airflow spreads the delays of an exponential back-off by itself (a jitter drawn from the task's identity).
+        "retry_exponential_backoff": True,
+        "max_retry_delay": retry.max_delay,
+        "execution_timeout": _TASK_LIMIT,
+        "on_failure_callback": [
+            NotifyFailure(dataset=dataset.name, channels=channels(dataset.contract.support, dataset.pipeline.notify))
+        ],
+    }
+
+
+def _form() -> dict[str, Param]:
+    return {
+        "files": Param(
+            [], type="array", items={"type": "string"}, title="Files",
+            description="object names in the landing bucket; none: all that are new",
+        ),
+        "prefix": Param("", type="string", title="Prefix", description="only objects whose name begins so"),
+        "force": Param(
+            False, type="boolean", title="Load again",
+            description="also files that are loaded or held already; their rows are replaced",
+        ),
+    }  # fmt: skip
+
+
+def _deadline(dataset: Dataset) -> Any:  # noqa: ANN401 - absent on versions without a usable one
+    """The run's deadline, from the contract's latency; None where it promises none or Airflow cannot keep it."""
+    latency = next((p for p in dataset.contract.slaProperties if p.property == "latency"), None)
+    interval = parse_sla(float(latency.value or 0), latency.unit) if latency and _is_number(latency.value) else None
+    if not interval or not keeps_deadlines():
+        return None
+    from airflow.sdk.definitions import deadline
+
+    told = channels(dataset.contract.support, dataset.pipeline.notify)
+    return deadline.DeadlineAlert(
+        reference=deadline.DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=interval,
+        callback=deadline.SyncCallback(
+            "landfall.notifiers.deadline.deadline_missed",
+            kwargs=deadline_kwargs(dataset=dataset.name, channels=told),
+        ),
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+
+
+def _document(dataset: Dataset, documents: dict[str, str]) -> str:
+    load = dataset.pipeline.load
+    parts = [
+        f"Takes `{dataset.pipeline.source.uri}` to `{load.table}` ({load.mode}).",
+        *(f"### {name}\n```yaml\n{text.strip()}\n```" for name, text in documents.items()),
+    ]
+    return "\n\n".join(parts)

@@ -1,0 +1,1 @@
+"""Google Cloud: one small file per service, thin over the provider's hooks."""

@@ -1,0 +1,110 @@
+"""Moves away what is loaded, reports the accounting, and ends the run failed where a batch failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from landfall.errors import TerminalFailure
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from include.ledger.plan import Plan, PlannedFile
+    from landfall.gcp.landing import Site
+
+# A copy is a small request that the service answers by itself; eight at once keep well below its rate limits.
+_MOVERS = 8
+
+
+class ArchiveFiles(BaseOperator):
+    """Move source files that the ledger shows as loaded, in exactly the generation loaded.
+
+    Args:
+        dataset: the dataset's name.
+    """
+
+    template_fields = ("dataset",)
+    ui_color = "#ead1dc"
+
+    def __init__(self, *, dataset: str, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(**kwargs)
+        self.dataset = dataset
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Move, report, and fail the run where a batch failed.
+
+        Raises:
+            TerminalFailure: batches of this run were not loaded; the message names their files.
+        """
+        from include.ledger.plan import Plan
+        from include.ledger.queries import run_files_sql
+        from landfall.gcp.landing import Site
+
+        site = Site.of(self.dataset)
+        load = context["ti"].xcom_pull(task_ids="load")
+        plan = Plan.model_validate_json(site.storage.read(load["plan"]))
+        rows = site.warehouse.query(run_files_sql(site.ledger), {"dataset": self.dataset, "run_id": plan.run_id})
+        loaded = {row["file_id"] for row in rows if row["state"] == "loaded"}
+        moved = self._move(site, [file for file in plan.files if file.file_id in loaded] + list(plan.left_behind))
+        self._move_markers(site, plan, loaded)
+        held = [row for row in rows if row["state"] == "held"]
+        for row in held:
+            self.log.warning("held: gs://%s/%s: %s", row["bucket"], row["name"], row["reason"])
+        account = {name: value for name, value in load.items() if isinstance(value, int)}
+        report = {**account, "files": len(rows), "held": len(held), "archived": moved}
+        self._emit(context, report)
+        self._fail_if_failed(plan, load["failed"])
+        return report
+
+    def _move(self, site: Site, files: Iterable[PlannedFile]) -> int:
+        def move(file: PlannedFile) -> bool:
+            destination = archive_uri(site.settings.archive, self.dataset, file)
+            moved = site.storage.move(file.uri, file.generation, destination)
+            if not moved:
+                # A newer version has come, or an earlier try moved it: neither is ours to touch.
+                self.log.info("%s is not there any more in generation %d", file.uri, file.generation)
+            return moved
+
+        _ = site.storage.client  # made once, here: the movers share it
+        with ThreadPoolExecutor(_MOVERS) as movers:
+            return sum(movers.map(move, files))
+
+    def _move_markers(self, site: Site, plan: Plan, loaded: set[str]) -> None:
+        """Take a set's marker away with the set, so that it does not vouch for the next one."""
+        from include.ledger.landing import MARKER
+
+        if site.dataset.pipeline.source.complete != "marker":
+            return
+        for batch in plan.batches:
+            if not all(file.file_id in loaded for file in batch.files):
+                continue
+            for folder in sorted({file.uri.rpartition("/")[0] for file in batch.files}):
+                marker = f"{folder}/{MARKER}"
+                generation = site.storage.generation(marker)
+                if generation is not None:
+                    name = f"{marker.partition('://')[2].partition('/')[2]}"
+                    destination = f"gs://{site.settings.archive}/{self.dataset}/{generation}/{name}"
+                    site.storage.move(marker, generation, destination)
+
+    def _emit(self, context: Context, report: dict[str, Any]) -> None:
+        """Attach the accounting to the asset event that this task's end emits."""
+        for asset in self.outlets:
+            context["outlet_events"][asset].extra = report
+
+    def _fail_if_failed(self, plan: Plan, failed: list[int]) -> None:
+        if not failed:
+            return
+        files = [file.uri for number in failed for file in plan.batches[number].files]
+        numbers = ", ".join(str(number) for number in failed)
+        shown = ", ".join(files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "")
+        message = f"batch {numbers} was not loaded; everything else was. The next run tries again: {shown}"
+        raise TerminalFailure(message, files=files)
+
+
+def archive_uri(bucket: str, dataset: str, file: PlannedFile) -> str:
+    """Return where a file version is kept: its generation is in the path, so that no version overwrites another."""
+    return f"gs://{bucket}/{dataset}/{file.generation}/{file.name}"

@@ -1,0 +1,170 @@
+"""Commits what the transforms brought: staging tables first, then one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from include.ledger.tables import COUNTS
+from landfall.errors import TerminalFailure
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from google.cloud.bigquery import SchemaField
+
+    from include.engine.account import Manifest
+    from include.ledger.commit import Commit
+    from include.ledger.plan import Plan
+    from landfall.gcp.landing import Site
+
+class LoadBatches(BaseOperator):
+    """Load what succeeded in one warehouse transaction: rows, quarantine, ledger; everything or nothing.
+
+    Args:
+        dataset: the dataset's name.
+        manifests: what the transforms returned that ended well.
+    """
+
+    template_fields = ("dataset", "manifests")
+    ui_color = "#f9cb9c"
+
+    def __init__(self, *, dataset: str, manifests: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(**kwargs)
+        self.dataset = dataset
+        self.manifests = manifests
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Commit; returns the plan's address, what was committed and which batches failed."""
+        from include.ledger.accounts import batch_rows, file_rows
+        from include.ledger.identity import commit_id
+        from include.ledger.plan import Plan
+        from landfall.gcp.landing import Site
+
+        site = Site.of(self.dataset)
+        plan_uri = context["ti"].xcom_pull(task_ids="plan")[0]["plan"]
+        plan = Plan.model_validate_json(site.storage.read(plan_uri))
+        done = {result["batch"]: result["manifest"] for result in self.manifests or () if result}
+        failed = [batch.number for batch in plan.batches if batch.number not in done]
+        if not done:
+            names = ", ".join(file.uri for file in plan.files[:5])
+            raise TerminalFailure(f"no batch was transformed; see the transform task's log. Files: {names}",
+                                  files=[file.uri for file in plan.files])  # fmt: skip
+        manifests = {number: self._manifest(site, uri) for number, uri in sorted(done.items())}
+        name = commit_id(plan.batches[number].batch_id for number in manifests)
+        files = file_rows(plan, manifests, whole_sets=site.dataset.pipeline.load.mode == "replace_partition")
+        batches = batch_rows(plan, manifests, done, name, files)
+        self._commit(site, plan, manifests, files, batches, name)
+        return {"plan": plan_uri, "commit": name, "failed": failed, **_totals(batches)}
+
+    def _manifest(self, site: Site, uri: str) -> Manifest:
+        from include.engine.account import Manifest
+
+        return Manifest.from_json(site.storage.read(uri))
+
+    def _commit(
+        self,
+        site: Site,
+        plan: Plan,
+        manifests: dict[int, Manifest],
+        files: list[dict[str, Any]],
+        batches: list[dict[str, Any]],
+        name: str,
+    ) -> None:
+        from include.ledger.accounts import BATCH_TYPES, FILE_TYPES
+        from include.ledger.commit import Commit
+        from include.ledger.tables import create_target_sql
+        from landfall.gcp.warehouse import Structs
+
+        site.warehouse.ensure_dataset(site.dataset.pipeline.load.table.partition(".")[0])
+        site.warehouse.query(create_target_sql(site.dataset, site.ledger))
+        good = [uri for manifest in manifests.values() for uri in manifest.good]
+        bad = [uri for manifest in manifests.values() for uri in manifest.quarantine]
+        commit = Commit(
+            dataset=site.dataset,
+            ledger=site.ledger,
+            rows=self._stage(site, good, f"{self.dataset}_{name}_rows", _row_schema(site)),
+            quarantine=self._stage(site, bad, f"{self.dataset}_{name}_quarantine", _quarantine_schema()),
+            force=plan.force,
+        )
+        parameters = {
+            "dataset": self.dataset,
+            "run_id": plan.run_id,
+            "files": Structs(FILE_TYPES, files),
+            "batches": Structs(BATCH_TYPES, batches),
+            "replaced": self._replaced(site, plan, files),
+            "expected": sum(file["loaded"] for file in files),
+        }
+        self._run(site, commit, parameters, f"landfall-{self.dataset}-{name}-commit")
+
+    def _run(self, site: Site, commit: Commit, parameters: dict[str, Any], name: str) -> None:
+        job = site.warehouse.run_once(commit.sql(), parameters, name)
+        self.log.info("committed by job %s: %d records loaded", job.job_id, parameters["expected"])
+
+    def _stage(self, site: Site, uris: Sequence[str], table: str, schema: Sequence[SchemaField]) -> str:
+        """Load Parquet parts into a staging table; returns its quoted name, or nothing where there are no parts."""
+        if not uris:
+            return ""
+        full = f"{site.ledger.project}.{site.ledger.staging_dataset}.{table}"
+        rows = site.warehouse.load_parquet(uris, full, schema, f"landfall-{table.replace('_', '-')}")
+        self.log.info("staged %d rows of %d parts in %s", rows, len(uris), table)
+        return site.ledger.staging(table)
+
+    def _replaced(self, site: Site, plan: Plan, files: list[dict[str, Any]]) -> list[str]:
+        """Ids of the loaded versions whose rows make way: older ones of these objects, and these themselves if forced."""
+        from include.ledger.queries import states_sql
+
+        newest = {file["name"]: file["generation"] for file in files if file["state"] == "loaded"}
+        if not newest:
+            return []
+        parameters = {"dataset": self.dataset, "bucket": plan.files[0].bucket, "names": sorted(newest)}
+        rows = site.warehouse.query(states_sql(site.ledger), parameters)
+        return sorted(
+            row["file_id"]
+            for row in rows
+            if row["state"] == "loaded"
+            and (row["generation"] < newest[row["name"]] or (plan.force and row["generation"] == newest[row["name"]]))
+        )
+
+
+def _totals(batches: list[dict[str, Any]]) -> dict[str, int]:
+    return {count: sum(batch[count] for batch in batches) for count in COUNTS}
+
+
+def _row_schema(site: Site) -> list[SchemaField]:
+    from google.cloud.bigquery import SchemaField
+
+    from include.ledger.commit import staging_type
+    from include.ledger.tables import FILE_ID, RECORD
+
+    fields = []
+    for column in site.dataset.columns:
+        repeated = column.kind == "array" and column.items is not None
+        type_ = staging_type(column.items) if repeated and column.items else staging_type(column)
+        fields.append(_field(column.name, type_, "REPEATED" if repeated else "NULLABLE"))
+    return [*fields, SchemaField(FILE_ID, "STRING"), SchemaField(RECORD, "INT64")]
+
+
+def _field(name: str, type_: str, mode: str) -> SchemaField:
+    """Make a field of a GoogleSQL type; NUMERIC(10, 2) is written as type, precision and scale."""
+    import re
+
+    from google.cloud.bigquery import SchemaField
+
+    decimal = re.fullmatch(r"(\w+)\((\d+), (\d+)\)", type_)
+    if decimal is None:
+        return SchemaField(name, type_, mode=mode)
+    return SchemaField(
+        name, decimal.group(1), mode=mode, precision=int(decimal.group(2)), scale=int(decimal.group(3))
+    )
+
+
+def _quarantine_schema() -> list[SchemaField]:
+    from google.cloud.bigquery import SchemaField
+
+    types = {
+        "file_id": "STRING", "uri": "STRING", "record": "INT64", "line": "INT64", "byte_offset": "INT64",
+        "byte_length": "INT64", "reasons": "STRING", "raw": "BYTES", "key_id": "STRING", "text": "STRING",
+    }  # fmt: skip
+    return [SchemaField(name, type_) for name, type_ in types.items()]

@@ -1,0 +1,43 @@
+"""Waits until there is a file to load; a run that finds none ends at once, skipped and cheap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.bases.sensor import BaseSensorOperator, PokeReturnValue
+from landfall.compat import AirflowSkipException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class WaitForFiles(BaseSensorOperator):
+    """Find files that the ledger does not show as done.
+
+    Args:
+        dataset: the dataset's name.
+        once: look once and skip the run where nothing is there; else look again until the sensor's time-out.
+    """
+
+    template_fields = ("dataset",)
+    ui_color = "#d9ead3"
+
+    def __init__(self, *, dataset: str, once: bool = True, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(**kwargs)
+        self.dataset = dataset
+        self.once = once
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once."""
+        from landfall.gcp.landing import Site, look
+        from landfall.gcp.selection import selection
+
+        site = Site.of(self.dataset)
+        found = look(site, **selection(context, site))
+        waiting = f", {found.waiting} wait for their set to be complete" if found.waiting else ""
+        self.log.info("%d files to load%s", len(found.open), waiting)
+        if found.open:
+            return PokeReturnValue(is_done=True, xcom_value=len(found.open))
+        if self.once:
+            raise AirflowSkipException(f"no new files at {'/'.join(site.source)}{waiting}")
+        return PokeReturnValue(is_done=False)

@@ -1,0 +1,169 @@
+"""BigQuery through the provider's hook: queries, and jobs whose names follow from what they do."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from landfall.errors import TerminalFailure, TransientFailure
+
+if TYPE_CHECKING:
+    from google.cloud.bigquery import Client, LoadJob, QueryJob, SchemaField
+
+log = logging.getLogger(__name__)
+
+_MAX_ATTEMPTS = 100
+_STAGING_LIFETIME = timedelta(days=3)
+# https://cloud.google.com/bigquery/docs/error-messages
+_TRANSIENT = {
+    "backendError", "internalError", "jobBackendError", "jobInternalError", "jobRateLimitExceeded",
+    "rateLimitExceeded", "tableUnavailable", "timeout",
+}  # fmt: skip
+_LOST_RACE = ("Transaction is aborted due to concurrent update", "Failed to commit", "conflict")
+
+Row = Mapping[str, Any]
+
+
+class Warehouse:
+    """BigQuery.
+
+    Args:
+        connection: Airflow connection id.
+        project: the project that holds the tables and runs the jobs.
+        location: where the datasets live.
+    """
+
+    def __init__(self, connection: str, project: str, location: str) -> None:
+        self.connection, self.project, self.location = connection, project, location
+
+    @functools.cached_property
+    def client(self) -> Client:
+        """The provider hook's own client."""
+        from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
+
+        hook = BigQueryHook(gcp_conn_id=self.connection, use_legacy_sql=False, location=self.location)
+        return hook.get_client(project_id=self.project, location=self.location)
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Run a query and return its rows; for what may be asked twice without harm."""
+        job = self.client.query(sql, job_config=self._query_config(parameters or {}))
+        return [dict(row.items()) for row in job.result()]
+
+    def run_once(self, sql: str, parameters: Mapping[str, Any], name: str) -> QueryJob:
+        """Run a script under a name of its own: attach where it runs, be content where it ran, try anew where it failed.
+
+        Raises:
+            TerminalFailure, TransientFailure: the script failed.
+        """
+
+        def submit(job_id: str) -> QueryJob:
+            config = self._query_config(parameters)
+            return self.client.query(sql, job_config=config, job_id=job_id, job_retry=None)
+
+        job: QueryJob = self._once(name, submit)
+        return job
+
+    def load_parquet(self, uris: Sequence[str], table: str, schema: Sequence[SchemaField], name: str) -> int:
+        """Load Parquet files into a table that is made anew, once under this name; returns its number of rows."""
+        from google.cloud import bigquery
+
+        options = bigquery.ParquetOptions()
+        options.enable_list_inference = True
+        config = bigquery.LoadJobConfig(
+            source_format=bigquery.SourceFormat.PARQUET,
+            schema=list(schema),
+            write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
+            parquet_options=options,
+        )
+
+        def submit(job_id: str) -> LoadJob:
+            return self.client.load_table_from_uri(list(uris), table, job_config=config, job_id=job_id)
+
+        job: LoadJob = self._once(name, submit)
+        return int(job.output_rows or 0)
+
+    def ensure_dataset(self, name: str, *, expiring: bool = False) -> None:
+        """Make a BigQuery dataset where there is none."""
+        from google.cloud import bigquery
+
+        dataset = bigquery.Dataset(f"{self.project}.{name}")
+        dataset.location = self.location
+        if expiring:
+            dataset.default_table_expiration_ms = int(_STAGING_LIFETIME.total_seconds() * 1000)
+        self.client.create_dataset(dataset, exists_ok=True)
+
+    def _once(self, name: str, submit: Any) -> Any:  # noqa: ANN401 - a query job or a load job
+        from google.api_core.exceptions import Conflict
+
+        for attempt in range(1, _MAX_ATTEMPTS):
+            job_id = f"{name}-{attempt}"
+            try:
+                job = submit(job_id)
+            except Conflict:
+                job = self.client.get_job(job_id, location=self.location)
+                if job.done() and job.error_result:
+                    continue
+                log.info("job %s was submitted before and is %s: attaching", job_id, job.state)
+            self._wait(job)
+            return job
+        raise TerminalFailure(f"job {name} failed {_MAX_ATTEMPTS} times; look at its errors in BigQuery")
+
+    def _wait(self, job: Any) -> None:  # noqa: ANN401
+        from google.api_core.exceptions import GoogleAPICallError
+
+        try:
+            job.result()
+        except GoogleAPICallError as error:
+            raise classify(error, f"BigQuery job {job.job_id}") from error
+
+    def _query_config(self, parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        from google.cloud import bigquery
+
+        typed = [_parameter(name, value) for name, value in parameters.items()]
+        return bigquery.QueryJobConfig(query_parameters=typed, use_legacy_sql=False)
+
+
+def classify(error: Any, what: str) -> Exception:  # noqa: ANN401 - google.api_core's error, imported lazily
+    """Tell by its reason whether trying again can help; a status alone does not say (a lost race is a 400)."""
+    reasons = {str(detail.get("reason", "")) for detail in getattr(error, "errors", None) or ()}
+    message = f"{what}: {error.message if hasattr(error, 'message') else error}"
+    lost_race = any(mark in message for mark in _LOST_RACE)
+    status = int(getattr(error, "code", 0) or 0)
+    if reasons & _TRANSIENT or lost_race or status >= 500 or status == 429:
+        return TransientFailure(message)
+    return TerminalFailure(message)
+
+
+def _parameter(name: str, value: Any) -> Any:  # noqa: ANN401
+    from google.cloud import bigquery
+
+    if isinstance(value, Structs):
+        structs = [bigquery.StructQueryParameter(None, *_fields(value.types, row)) for row in value.rows]
+        kind = bigquery.StructQueryParameterType(
+            *(bigquery.ScalarQueryParameterType(type_, name=field) for field, type_ in value.types.items())
+        )
+        return bigquery.ArrayQueryParameter(name, kind, structs)
+    if isinstance(value, (list, tuple)):
+        return bigquery.ArrayQueryParameter(name, "STRING", list(value))
+    return bigquery.ScalarQueryParameter(name, "INT64" if isinstance(value, int) else "STRING", value)
+
+
+def _fields(types: Mapping[str, str], row: Row) -> list[Any]:
+    from google.cloud import bigquery
+
+    return [bigquery.ScalarQueryParameter(field, type_, row[field]) for field, type_ in types.items()]
+
+
+class Structs:
+    """Rows given to a query as one array parameter.
+
+    Args:
+        types: field name to GoogleSQL type.
+        rows: one mapping a row, with these fields.
+    """
+
+    def __init__(self, types: Mapping[str, str], rows: Iterable[Row]) -> None:
+        self.types, self.rows = dict(types), list(rows)

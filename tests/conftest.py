@@ -1,0 +1,58 @@
+"""What every test may use: an embedded cloud of its own, started once a session, and left as it was found."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+# Airflow fixes its home when it is first imported: one a test process, gone with it.
+_HOME = tempfile.TemporaryDirectory(prefix="landfall-airflow-")
+os.environ.update(
+    AIRFLOW_HOME=_HOME.name,
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
+    AIRFLOW__CORE__PLUGINS_FOLDER=str(ROOT / "plugins"),
+    AIRFLOW__CORE__UNIT_TEST_MODE="False",
+    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_HOME.name}/airflow.db",
+)
+
+# Hypothesis keeps its examples beside the other things that a build leaves.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / "build" / "hypothesis"))
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """The emulators and the function, with a state folder and ports of their own."""
+    from local.cloud import Cloud
+
+    running = Cloud(tmp_path_factory.mktemp("cloud"))
+    running.up()
+    try:
+        yield running
+    finally:
+        running.down()
+
+
+@pytest.fixture
+def in_cloud(cloud: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    """The embedded cloud, with the environment that leads the clients to it."""
+    for name, value in cloud.environ().items():  # type: ignore[attr-defined]
+        if not name.startswith("AIRFLOW_") or name.startswith("AIRFLOW_CONN_"):
+            monkeypatch.setenv(name, value)
+    yield cloud
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data that is not part of the repository."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip("the shared data are not here")
+    return folder

@@ -1,0 +1,181 @@
+"""The one transaction, run on the BigQuery emulator through the real client."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from include.ledger.accounts import BATCH_TYPES, FILE_TYPES
+from include.ledger.commit import Commit, staging_type
+from include.ledger.tables import COUNTS, FILE_ID, RECORD, Ledger, create_target_sql
+from include.spec.dataset import CONTRACT, PIPELINE, Dataset, build_dataset
+from landfall.errors import TerminalFailure
+from landfall.gcp.warehouse import Structs, Warehouse
+
+numbers = itertools.count()
+
+CONTRACT_TEXT = b"""
+{kind: DataContract, apiVersion: v3.1.0, id: t, version: 1.0.0, status: active, schema: [{name: t, properties: [
+ {name: k, logicalType: integer, primaryKey: true, required: true}, {name: day, logicalType: date, partitioned: true,
+ required: true}, {name: v, logicalType: string}, {name: doc, logicalType: object}, {name: tags, logicalType: array,
+ items: {logicalType: string}}, {name: price, logicalType: number, physicalType: "NUMERIC(10, 2)"}]}]}
+"""
+
+
+def dataset_of(mode: str) -> Dataset:
+    pipeline = f"""
+    {{source: {{uri: "gs://b/x/*"}}, format: {{type: csv}}, load: {{table: tests.t{next(numbers)}, mode: {mode}}}}}
+    """.encode()
+    return build_dataset(f"d{next(numbers)}", {CONTRACT: CONTRACT_TEXT, PIPELINE: pipeline})
+
+
+@pytest.fixture
+def warehouse(in_cloud: object) -> Warehouse:
+    made = Warehouse("google_cloud_default", "landfall-local", "US")
+    ledger = Ledger("landfall-local", "ops")
+    made.ensure_dataset(ledger.dataset)
+    made.ensure_dataset(ledger.staging_dataset, expiring=True)
+    made.ensure_dataset("tests")
+    made.query(ledger.create_sql())
+    return made
+
+
+class Bench:
+    """One dataset whose commits are made from rows written here."""
+
+    def __init__(self, warehouse: Warehouse, mode: str) -> None:
+        self.warehouse, self.dataset = warehouse, dataset_of(mode)
+        self.ledger = Ledger("landfall-local", "ops")
+        warehouse.query(create_target_sql(self.dataset, self.ledger))
+
+    def commit(
+        self,
+        files: dict[str, list[tuple[int, str, str]]],
+        *,
+        generation: int = 1,
+        states: dict[str, str] | None = None,
+        replaced: list[str] | None = None,
+        force: bool = False,
+        expected: int | None = None,
+    ) -> None:
+        """Commit files, given as name to rows of (key, day, value)."""
+        name = f"stage{next(numbers)}"
+        self._stage(name, files, generation)
+        states = states or {}
+        rows = [
+            {"file_id": f"{file}@{generation}", "bucket": "b", "name": file, "generation": generation, "checksum": "",
+             "size": 1, "state": states.get(file, "loaded"), "reason": None, "batch_id": "batch", "place": place,
+             **dict.fromkeys(COUNTS, 0), "records": len(content), "loaded": len(content)}
+            for place, (file, content) in enumerate(files.items())
+        ]  # fmt: skip
+        batch = {"batch_id": "batch", "commit_id": "c", "target": "t", "mode": "m", "files": len(rows),
+                 "manifest": "gs://w/m", "rules": "{}", **dict.fromkeys(COUNTS, 1)}  # fmt: skip
+        admitted = sum(row["loaded"] for row in rows if row["state"] == "loaded")
+        parameters = {
+            "dataset": self.dataset.name, "run_id": f"run{next(numbers)}", "files": Structs(FILE_TYPES, rows),
+            "batches": Structs(BATCH_TYPES, [batch]), "replaced": replaced or [],
+            "expected": admitted if expected is None else expected,
+        }  # fmt: skip
+        commit = Commit(self.dataset, self.ledger, self.ledger.staging(name), "", force)
+        self.warehouse.run_once(commit.sql(), parameters, f"test-{self.dataset.name}-{next(numbers)}")
+
+    def _stage(self, name: str, files: dict[str, list[tuple[int, str, str]]], generation: int) -> None:
+        columns = ", ".join(f"{c.name} {staging_type(c)}" for c in self.dataset.columns)
+        table = self.ledger.staging(name)
+        self.warehouse.query(f"CREATE TABLE {table} ({columns}, {FILE_ID} STRING, {RECORD} INT64)")
+        values = [
+            f"({key}, DATE '{day}', '{value}', '{{\"a\": {key}}}', ['x'], NUMERIC '1.25', '{file}@{generation}', {n})"
+            for file, rows in files.items()
+            for n, (key, day, value) in enumerate(rows)
+        ]
+        if values:
+            self.warehouse.query(f"INSERT INTO {table} VALUES {', '.join(values)}")
+
+    def rows(self) -> list[tuple[int, str, str]]:
+        found = self.warehouse.query(f"SELECT k, day, v FROM `{self.dataset.pipeline.load.table}` ORDER BY k, v")
+        return [(row["k"], str(row["day"]), row["v"]) for row in found]
+
+    def states(self) -> dict[str, str]:
+        sql = f"SELECT file_id, state FROM {self.ledger.table('files_current')} WHERE dataset = @dataset"
+        return {r["file_id"]: r["state"] for r in self.warehouse.query(sql, {"dataset": self.dataset.name})}
+
+
+@pytest.mark.parametrize("mode", ["merge", "append", "replace_partition"])
+def test_rows_and_ledger_arrive_together(warehouse: Warehouse, mode: str) -> None:
+    bench = Bench(warehouse, mode)
+    bench.commit({"a.csv": [(1, "2026-01-01", "x"), (2, "2026-01-02", "y")]})
+    assert bench.rows() == [(1, "2026-01-01", "x"), (2, "2026-01-02", "y")]
+    assert bench.states() == {"a.csv@1": "loaded"}
+
+
+@pytest.mark.parametrize("mode", ["merge", "append", "replace_partition"])
+def test_a_file_is_committed_once_however_often_it_is_tried(warehouse: Warehouse, mode: str) -> None:
+    bench = Bench(warehouse, mode)
+    bench.commit({"a.csv": [(1, "2026-01-01", "x")]})
+    with pytest.raises(TerminalFailure, match="loaded already"):
+        bench.commit({"a.csv": [(1, "2026-01-01", "again")], "b.csv": [(2, "2026-01-01", "new")]})
+    assert bench.rows() == [(1, "2026-01-01", "x")]
+    assert bench.states() == {"a.csv@1": "loaded"}
+
+
+def test_an_older_version_never_lands_after_a_newer_one(warehouse: Warehouse) -> None:
+    bench = Bench(warehouse, "merge")
+    bench.commit({"a.csv": [(1, "2026-01-01", "new")]}, generation=2)
+    with pytest.raises(TerminalFailure, match="newer version"):
+        bench.commit({"a.csv": [(1, "2026-01-01", "old")]}, generation=1)
+    assert bench.rows() == [(1, "2026-01-01", "new")]
+
+
+def test_a_merge_overwrites_a_key_and_the_later_file_wins(warehouse: Warehouse) -> None:
+    bench = Bench(warehouse, "merge")
+    bench.commit({"a.csv": [(1, "2026-01-01", "x"), (2, "2026-01-01", "kept")]})
+    bench.commit({"b.csv": [(1, "2026-01-03", "first")], "c.csv": [(1, "2026-01-04", "second")]})
+    assert bench.rows() == [(1, "2026-01-04", "second"), (2, "2026-01-01", "kept")]
+
+
+def test_an_append_of_a_new_version_takes_the_old_versions_rows_out(warehouse: Warehouse) -> None:
+    bench = Bench(warehouse, "append")
+    bench.commit({"a.csv": [(1, "2026-01-01", "x")], "b.csv": [(1, "2026-01-01", "other")]})
+    bench.commit({"a.csv": [(1, "2026-01-01", "x2")]}, generation=2, replaced=["a.csv@1"])
+    assert bench.rows() == [(1, "2026-01-01", "other"), (1, "2026-01-01", "x2")]
+    assert bench.states() == {"a.csv@1": "superseded", "a.csv@2": "loaded", "b.csv@1": "loaded"}
+
+
+def test_a_partition_is_replaced_and_its_neighbours_stay(warehouse: Warehouse) -> None:
+    bench = Bench(warehouse, "replace_partition")
+    bench.commit({"a.csv": [(1, "2026-01-01", "x"), (2, "2026-01-02", "y")]})
+    bench.commit({"b.csv": [(3, "2026-01-02", "z")]})
+    assert bench.rows() == [(1, "2026-01-01", "x"), (3, "2026-01-02", "z")]
+
+
+def test_rows_of_a_held_file_stay_out(warehouse: Warehouse) -> None:
+    bench = Bench(warehouse, "append")
+    content = {"a.csv": [(1, "2026-01-01", "in")], "b.csv": [(2, "2026-01-01", "out")]}
+    bench.commit(content, states={"b.csv": "held"})
+    assert bench.rows() == [(1, "2026-01-01", "in")]
+    assert bench.states() == {"a.csv@1": "loaded", "b.csv@1": "held"}
+
+
+def test_a_count_that_differs_stops_everything(warehouse: Warehouse) -> None:
+    bench = Bench(warehouse, "append")
+    with pytest.raises(TerminalFailure, match="does not hold the rows"):
+        bench.commit({"a.csv": [(1, "2026-01-01", "x")]}, expected=2)
+    assert bench.rows() == []
+    assert bench.states() == {}
+
+
+def test_force_loads_a_file_again_in_place_of_its_rows(warehouse: Warehouse) -> None:
+    bench = Bench(warehouse, "append")
+    bench.commit({"a.csv": [(1, "2026-01-01", "x")]})
+    bench.commit({"a.csv": [(1, "2026-01-01", "mended")]}, replaced=["a.csv@1"], force=True)
+    assert bench.rows() == [(1, "2026-01-01", "mended")]
+
+
+def test_json_and_arrays_and_decimals_arrive_as_such(warehouse: Warehouse) -> None:
+    bench = Bench(warehouse, "append")
+    bench.commit({"a.csv": [(7, "2026-01-01", "x")]})
+    row = warehouse.query(f"SELECT doc, tags, price FROM `{bench.dataset.pipeline.load.table}`")[0]
+    found: dict[str, Any] = {**row, "price": str(row["price"])}
+    assert found == {"doc": {"a": 7}, "tags": ["x"], "price": "1.25"}
