@@ -1,4 +1,4 @@
-"""One DAG for every folder in include/datasets. It never raises: a broken folder is a placeholder DAG, tagged `broken`."""
+"""One DAG for every folder in include/datasets; of a broken folder a placeholder, tagged `broken`. Never raises."""
 
 from __future__ import annotations
 

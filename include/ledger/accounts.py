@@ -46,7 +46,11 @@ def file_rows(plan: Plan, manifests: Mapping[int, Manifest], *, whole_sets: bool
 
 
 def batch_rows(
-    plan: Plan, manifests: Mapping[int, Manifest], uris: Mapping[int, str], commit: str, files: list[dict[str, Any]]
+    plan: Plan,
+    manifests: Mapping[int, Manifest],
+    uris: Mapping[int, str],
+    commit: str,
+    files: list[dict[str, Any]],
 ) -> list[dict[str, Any]]:
     """Return a row for each batch; its counts are the sums over its files' rows."""
     load = plan.dataset["pipeline"]["load"]

@@ -83,9 +83,7 @@ class Commit:
         statements = []
         if mode == "append":
             # What an older version of the same object brought goes out as the newer one comes in.
-            statements.append(
-                f"DELETE FROM {target(self.dataset, self.ledger)} WHERE {FILE_ID} IN UNNEST(@replaced);"
-            )
+            statements.append(f"DELETE FROM {target(self.dataset, self.ledger)} WHERE {FILE_ID} IN UNNEST(@replaced);")
         if not self.rows:
             return statements
         if mode == "merge":

@@ -13,9 +13,7 @@ def file_id(bucket: str, name: str, generation: int, checksum: str) -> str:
     return _digest("file", bucket, name, str(generation), checksum)
 
 
-def batch_id(
-    file_ids: Iterable[str], *, fingerprint: str, references: Iterable[str], engine: str, epoch: str
-) -> str:
+def batch_id(file_ids: Iterable[str], *, fingerprint: str, references: Iterable[str], engine: str, epoch: str) -> str:
     """Name a batch by everything that can change its answer: 32 hexadecimal digits.
 
     Args:

@@ -1,4 +1,4 @@
-"""A run's plan: which file versions are loaded, in which batches, under which names. Written once, read by every task."""
+"""A run's plan: which file versions are loaded, in which batches, under which names."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Plan(Model):
     run_id: str
     dataset: dict[str, Any]
     batches: tuple[PlannedBatch, ...] = Field(strict=False)
-    references: dict[str, Reference] = {}
+    references: dict[str, Reference] = Field({})
     force: bool = False
     left_behind: tuple[PlannedFile, ...] = Field((), strict=False)
     later: int = 0

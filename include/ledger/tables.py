@@ -71,8 +71,7 @@ class Ledger:
 
     def _create(self, name: str, columns: str, cluster: str) -> str:
         return (
-            f"CREATE TABLE IF NOT EXISTS {self.table(name)} ({columns}\n) "
-            f"PARTITION BY DATE(at) CLUSTER BY {cluster};"
+            f"CREATE TABLE IF NOT EXISTS {self.table(name)} ({columns}\n) PARTITION BY DATE(at) CLUSTER BY {cluster};"
         )
 
 

@@ -25,7 +25,8 @@ _COLUMN = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,299}$")
 # https://cloud.google.com/bigquery/docs/schemas#column_names
 _RESERVED = ("_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier", "_landfall_")
 # RE2 (DuckDB, BigQuery) knows neither look-around nor back-references, and repeats at most 1,000 times.
-_NOT_RE2 = re.compile(r"\(\?[=!]|\(\?<[=!]|\(\?P=|\(\?>|\(\?\(|\\[1-9Z]|[+*?}]\+|[{,][1-9]\d{3,}[,}]")
+_NOT_RE2 = re.compile(r"\(\?[=!]|\(\?<[=!]|\(\?P=|\(\?>|\(\?\(|\\[1-9Z]|[+*?}]\+")
+_REPEAT = re.compile(r"\{(\d+),?(\d*)\}")
 # In which nothing of that is special: an escaped character, a character class.
 _PLAIN = re.compile(r"\\[^1-9Z]|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 _CONTRACT, _PIPELINE = "contract.yaml", "pipeline.yaml"
@@ -72,9 +73,7 @@ def _check_columns(dataset: Dataset) -> Iterator[Finding]:
     for number, column in enumerate(dataset.columns):
         path = (*_PROPERTIES, number)
         if not _COLUMN.match(column.name) or column.name.lower().startswith(_RESERVED):
-            fix = (
-                "Use letters, digits and underscores, no reserved prefix; `format.rename` maps a file's name."
-            )
+            fix = "Use letters, digits and underscores, no reserved prefix; `format.rename` maps a file's name."
             yield _CONTRACT, (*path, "name"), "is no name that BigQuery takes for a column", fix
         if counts[column.name.lower()] > 1:
             yield (
@@ -106,9 +105,16 @@ def _check_pattern(column: Column, options: Path_) -> Iterator[Finding]:
         re.compile(column.pattern)
     except (re.error, OverflowError, RecursionError) as error:
         yield _CONTRACT, (*options, "pattern"), f"is no regular expression: {error}", "Mend the pattern."
-    if _NOT_RE2.search(_PLAIN.sub("_", column.pattern)):
+        return
+    if not _is_re2(column.pattern):
         fix = "Write it as RE2: no look-around, back-references, possessive or four-digit repeats."
         yield _CONTRACT, (*options, "pattern"), "uses what RE2 does not know", fix
+
+
+def _is_re2(pattern: str) -> bool:
+    bare = _PLAIN.sub("_", pattern)
+    repeats = [int(number or 0) for pair in _REPEAT.findall(bare) for number in pair]
+    return not _NOT_RE2.search(bare) and max(repeats, default=0) <= 1000
 
 
 def _check_bounds(column: Column, given: LogicalTypeOptions, options: Path_) -> Iterator[Finding]:
@@ -116,9 +122,7 @@ def _check_bounds(column: Column, given: LogicalTypeOptions, options: Path_) -> 
         bound = getattr(given, key)
         if bound is None:
             continue
-        if column.kind in ("integer", "float", "decimal") and (
-            isinstance(bound, str) or not _is_number(str(bound))
-        ):
+        if column.kind in ("integer", "float", "decimal") and (isinstance(bound, str) or not _is_number(str(bound))):
             yield (
                 _CONTRACT,
                 (*options, key),

@@ -44,6 +44,14 @@ _BIGQUERY = {
 }
 
 
+class ColumnError(ValueError):
+    """A property that makes no column: what is wrong, under which of its keys, and what to do."""
+
+    def __init__(self, message: str, *key: str | int, fix: str) -> None:
+        super().__init__(message)
+        self.key, self.fix = key, fix
+
+
 class Column(Model):
     """One column: its type, and what its values must satisfy.
 
@@ -99,7 +107,7 @@ def resolve(prop: Property | ItemProperty) -> Column:
     """Make a column of a contract's property.
 
     Raises:
-        ValueError: the types contradict one another, or one is missing; the message says how to mend it.
+        ColumnError: the types contradict one another, or one is missing.
     """
     kind, precision, scale = _kind(prop)
     options = prop.logicalTypeOptions
@@ -114,9 +122,7 @@ def resolve(prop: Property | ItemProperty) -> Column:
         precision=precision,
         scale=scale,
         items=_items(prop) if kind == "array" else None,
-        required=prop.required
-        or (prop.primaryKey and isinstance(prop, Property))
-        or _strict(prop, "nullValues"),
+        required=prop.required or (prop.primaryKey and isinstance(prop, Property)) or _strict(prop, "nullValues"),
         unique=prop.unique or _strict(prop, "duplicateValues"),
         key_position=max(prop.primaryKeyPosition, 1) if prop.primaryKey else 0,
         partition=prop.partitioned,
@@ -141,13 +147,11 @@ def resolve(prop: Property | ItemProperty) -> Column:
 def _kind(prop: Property | ItemProperty) -> tuple[Kind, int, int]:
     logical, physical = prop.logicalType, prop.physicalType or ""
     if logical is None:
-        raise ValueError("a column needs a logicalType")
+        raise ColumnError("has no logicalType", fix="Add `logicalType:`, for example string.")
     decimal = _DECIMAL.match(physical)
     if logical == "number":
         return _number(decimal)
-    if logical == "timestamp" and (
-        physical.upper() == "DATETIME" or prop.logicalTypeOptions.timezone is False
-    ):
+    if logical == "timestamp" and (physical.upper() == "DATETIME" or prop.logicalTypeOptions.timezone is False):
         return "datetime", 38, 9
     return logical, 38, 9
 
@@ -161,22 +165,28 @@ def _number(decimal: re.Match[str] | None) -> tuple[Kind, int, int]:
         return ("decimal", 76, 38) if big else ("decimal", 38, 9)
     precision, scale = int(digits), int(after or 0)
     if precision < 1 or scale > min(precision, 38) or precision - scale > 38:
-        raise ValueError("a decimal has at most 38 digits before the point and at most 38 after it")
+        message = "is no decimal of BigQuery: at most 38 digits before the point, and 38 after it"
+        raise ColumnError(message, "physicalType", fix="Write NUMERIC(digits in all, digits after the point).")
     return "decimal", precision, scale
 
 
 def _width(name: str) -> tuple[int | None, int | None]:
     if name not in _INTEGERS:
-        raise ValueError(f"an integer's format is one of {', '.join(_INTEGERS)}")
+        fix = f"An integer's format is one of {', '.join(_INTEGERS)}."
+        raise ColumnError("is no width of an integer", "logicalTypeOptions", "format", fix=fix)
     return _INTEGERS[name]
 
 
 def _items(prop: Property | ItemProperty) -> Column:
     if prop.items is None:
-        raise ValueError("an array column needs `items` with a logicalType")
-    item = resolve(prop.items)
+        raise ColumnError("is an array of nothing", fix="Add `items: {logicalType: string}`, or another type.")
+    try:
+        item = resolve(prop.items)
+    except ColumnError as error:
+        raise ColumnError(str(error), "items", *error.key, fix=error.fix) from error
     if item.kind == "array":
-        raise ValueError("BigQuery holds no array of arrays; use logicalType object, stored as JSON")
+        fix = "BigQuery holds no array of arrays: use logicalType object, which is stored as JSON."
+        raise ColumnError("is an array inside an array", "items", fix=fix)
     return item
 
 
@@ -202,11 +212,12 @@ def is_row_rule(check: QualityCheck) -> bool:
 
 
 def _valid_values(checks: tuple[QualityCheck, ...]) -> tuple[str, ...]:
-    for check in checks:
+    for number, check in enumerate(checks):
         if check.metric == "invalidValues" and is_row_rule(check) and check.arguments:
             values = check.arguments.get("validValues", [])
             if not isinstance(values, list) or any(isinstance(value, dict | list) for value in values):
-                raise ValueError("validValues must be a list of single values")
+                where = ("quality", number, "arguments", "validValues")
+                raise ColumnError("is no list of values", *where, fix="Write them in brackets: [one, two].")
             return tuple(_as_written(value) for value in values if value is not None)
     return ()
 
@@ -217,10 +228,11 @@ def _as_written(value: Any) -> str:  # noqa: ANN401 - a text, a number or a bool
 
 def _invalid_pattern(checks: tuple[QualityCheck, ...]) -> str | None:
     """Return the pattern that a check demands of every record: ODCS allows one beside validValues."""
-    for check in checks:
+    for number, check in enumerate(checks):
         if check.metric == "invalidValues" and is_row_rule(check) and check.arguments:
             pattern = check.arguments.get("pattern")
             if pattern is not None and not isinstance(pattern, str):
-                raise ValueError("the pattern of an invalidValues check must be text")
+                where = ("quality", number, "arguments", "pattern")
+                raise ColumnError("is no text", *where, fix="Put the pattern in quotes.")
             return pattern
     return None

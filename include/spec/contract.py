@@ -15,9 +15,7 @@ from pydantic import ConfigDict, Field
 
 from include.spec.model import Model
 
-LogicalType = Literal[
-    "string", "date", "timestamp", "time", "number", "integer", "object", "array", "boolean"
-]
+LogicalType = Literal["string", "date", "timestamp", "time", "number", "integer", "object", "array", "boolean"]
 Scalar = str | int | float | bool | None
 
 
@@ -59,9 +57,7 @@ class QualityCheck(Model):
     name: str | None = None
     description: str | None = None
     type: Literal["text", "library", "sql", "custom"] = "library"
-    metric: Literal["nullValues", "missingValues", "invalidValues", "duplicateValues", "rowCount"] | None = (
-        None
-    )
+    metric: Literal["nullValues", "missingValues", "invalidValues", "duplicateValues", "rowCount"] | None = None
     rule: str | None = None
     arguments: dict[str, Any] | None = None
     query: str | None = None

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from include.spec.columns import Column, resolve
+from include.spec.columns import Column, ColumnError, resolve
 from include.spec.contract import Contract
 from include.spec.document import line_of, parse_yaml, value_at
 from include.spec.errors import Problem, SpecError
@@ -113,9 +113,7 @@ def load_dataset(folder: Path, *, rules: bool = True) -> Dataset:
             texts[name] = (folder / name).read_bytes()
         except OSError as error:
             fix = f"Create {name}; `landfall check` and the tutorial show what belongs in it."
-            problems.append(
-                Problem(f"{folder.name}/{name}", 0, "", "", f"cannot be read: {error.strerror}", fix)
-            )
+            problems.append(Problem(f"{folder.name}/{name}", 0, "", "", f"cannot be read: {error.strerror}", fix))
     if problems:
         for model, file in ((Contract, CONTRACT), (Pipeline, PIPELINE)):
             if file in texts:
@@ -154,7 +152,7 @@ def list_folders(root: Path) -> list[Path]:
 
 def _validate(model: type[M], name: str, file: str, raw: bytes, problems: list[Problem]) -> M | None:
     try:
-        return model.model_validate(parse_yaml(raw, f"{name}/{file}"))
+        return model.model_validate(parse_yaml(raw, f"{name}/{file}"), by_alias=True, by_name=False)
     except SpecError as error:
         problems.extend(error.problems)
     except ValidationError as error:
@@ -168,19 +166,16 @@ def _columns(contract: Contract, name: str, raw: bytes, problems: list[Problem])
     if len(contract.schema_) != 1:
         fix = "Give the contract one table; a second table is a second dataset folder."
         problems.append(
-            _problem(
-                name, CONTRACT, raw, ("schema",), f"must hold one table, not {len(contract.schema_)}", fix
-            )
+            _problem(name, CONTRACT, raw, ("schema",), f"must hold one table, not {len(contract.schema_)}", fix)
         )
         return ()
     columns = []
     for number, prop in enumerate(contract.schema_[0].properties):
         try:
             columns.append(resolve(prop))
-        except ValueError as error:
-            path = ("schema", 0, "properties", number)
-            fix = "Mend logicalType and physicalType; docs/tutorial.md lists the pairs."
-            problems.append(_problem(name, CONTRACT, raw, path, str(error), fix))
+        except ColumnError as error:
+            path = ("schema", 0, "properties", number, *error.key)
+            problems.append(_problem(name, CONTRACT, raw, path, str(error), error.fix))
     return tuple(columns)
 
 

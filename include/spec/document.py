@@ -147,11 +147,7 @@ def _parse_text(text: str, shown: str) -> Any:  # noqa: ANN401 - YAML holds anyt
 def _is_deep(data: Any) -> bool:  # noqa: ANN401 - YAML holds anything
     level = [data]
     for _ in range(_MAX_DEPTH + 1):
-        held = (
-            part.values() if isinstance(part, dict) else part
-            for part in level
-            if isinstance(part, dict | list)
-        )
+        held = (part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list))
         level = [item for part in held for item in part]
     return bool(level)
 

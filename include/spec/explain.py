@@ -15,10 +15,13 @@ Path_ = tuple[str | int, ...]
 
 def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Path_, str, str]]:
     """Yield the key path, the message and the fix of each mistake, in the file's order of keys."""
+    found = [(_path(detail["loc"], model), detail) for detail in error.errors(include_url=False)]
+    # A union reports each of its members. A member of the right shape has its mistakes further down: those of the
+    # others, at the union itself, say nothing then. Where all are at one place, the first is enough to find it.
+    above = {path[:length] for path, _ in found for length in range(len(path))}
     seen: set[Path_] = set()
-    for detail in error.errors(include_url=False):
-        path = _path(detail["loc"], model)
-        if path in seen:  # a union reports each of its members; the first is enough to find the place
+    for path, detail in found:
+        if path in above or path in seen:
             continue
         seen.add(path)
         yield path, _message(detail), _fix(detail, path, model)
@@ -76,11 +79,35 @@ def _members(annotations: list[Any]) -> Iterator[Any]:
             yield annotation
 
 
+_MAPPING = ("must be a mapping of keys", "Write its keys below it, indented, or in braces: {key: value}.")
+_LIST = ("must be a list", "Write its items below it, each after `- `, or in brackets: [one, two].")
+_NUMBER = ("must be a number", "Write it without quotes.")
+_TYPES = {
+    "string_type": ("must be text", "Put it in quotes."),
+    "int_type": ("must be a whole number", "Write it without quotes and without a fraction."),
+    "float_type": _NUMBER,
+    "bool_type": ("must be true or false", "Write true or false, without quotes."),
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "dict_type": _MAPPING,
+    "list_type": _LIST,
+    "tuple_type": _LIST,
+}
+
+
 def _message(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails differ between versions
     kind, context = detail["type"], detail.get("ctx", {})
+    if kind in _TYPES:
+        return _TYPES[kind][0]
     known = {
         "extra_forbidden": "is not a known key",
         "missing": "is missing",
+        "greater_than_equal": f"must be at least {context.get('ge')}",
+        "less_than_equal": f"must be at most {context.get('le')}",
+        "too_short": f"must have at least {context.get('min_length')} item(s)",
+        "too_long": f"must have at most {context.get('max_length')} item(s)",
+        "string_too_short": f"must have at least {context.get('min_length')} character(s)",
+        "string_too_long": f"must have at most {context.get('max_length')} character(s)",
         "literal_error": f"must be {context.get('expected', 'one of the listed values')}",
         "string_pattern_mismatch": f"must match {context.get('pattern', 'its pattern')}",
         "value_error": str(context.get("error", detail["msg"])),
@@ -93,12 +120,12 @@ def _fix(detail: Any, path: Path_, model: type[BaseModel]) -> str:  # noqa: ANN4
     kind = detail["type"]
     if kind == "extra_forbidden":
         return _did_you_mean(str(path[-1]), _known_keys(path[:-1], model))
+    if kind in _TYPES:
+        return _TYPES[kind][1]
     if kind == "missing":
-        return f"Add `{path[-1]}:` here."
+        return f"Add `{path[-1]}:` here." if isinstance(path[-1], str) else "Add the missing items."
     if kind == "literal_error":
         return "Use one of these values."
-    if "type" in kind or kind in ("float_parsing", "int_parsing"):
-        return "Write a value of that type; put text that looks like a number in quotes."
     return "Change the value."
 
 

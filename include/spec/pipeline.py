@@ -71,14 +71,10 @@ Size = Annotated[
 Schedule = Annotated[
     str,
     AfterValidator(_is_schedule),
-    Field(
-        examples=["5m", "0 6 * * *", "@daily"], json_schema_extra=_pattern(f"{_PRESET}|{_CRON}|{_DURATION}")
-    ),
+    Field(examples=["5m", "0 6 * * *", "@daily"], json_schema_extra=_pattern(f"{_PRESET}|{_CRON}|{_DURATION}")),
 ]
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,299}$")]
-Rule = Annotated[
-    str, Field(min_length=1, max_length=10_000, description="a GoogleSQL expression over one row")
-]
+Rule = Annotated[str, Field(min_length=1, max_length=10_000, description="a GoogleSQL expression over one row")]
 
 
 class Source(Model):
@@ -113,14 +109,10 @@ class Format(Model):
     """How the bytes of a file are to be read."""
 
     type: Literal["csv", "ndjson", "json"] = Field(description="json: one array of objects")
-    compression: Literal["auto", "none", "gzip"] = Field(
-        "auto", description="auto: by the file's first bytes"
-    )
+    compression: Literal["auto", "none", "gzip"] = Field("auto", description="auto: by the file's first bytes")
     encoding: Literal["utf-8"] = Field("utf-8", description="the characters' encoding")
     delimiter: str = Field(",", min_length=1, max_length=1, description="csv: what stands between two fields")
-    quote: str = Field(
-        '"', min_length=1, max_length=1, description="csv: what encloses a field that holds anything"
-    )
+    quote: str = Field('"', min_length=1, max_length=1, description="csv: what encloses a field that holds anything")
     header: bool = Field(True, description="csv: the first record names the columns, in any order")
     null_values: tuple[str, ...] = Field(
         ("",), strict=False, description="csv: unquoted cells that stand for null (a quoted one is data)"
@@ -152,12 +144,8 @@ class Enrich(Model):
         alias="with", pattern=r"^reference/[A-Za-z0-9_.-]+\.csv$", description="a CSV file in the folder"
     )
     on: ColumnName = Field(description="the column by which a record finds its line of the reference file")
-    take: tuple[ColumnName, ...] = Field(
-        min_length=1, strict=False, description="the columns to add to a record"
-    )
-    missing: Literal["null", "quarantine"] = Field(
-        "null", description="what happens to a record without a match"
-    )
+    take: tuple[ColumnName, ...] = Field(min_length=1, strict=False, description="the columns to add to a record")
+    missing: Literal["null", "quarantine"] = Field("null", description="what happens to a record without a match")
 
 
 class Truncate(Model):
@@ -254,12 +242,8 @@ class Pipeline(Model):
 
     source: Source = Field(description="which files belong to the dataset")
     format: Format = Field(description="how their bytes are read")
-    clean: dict[ColumnName, Rule] = Field(
-        {}, description="column: expression over the raw text of a record's fields"
-    )
-    filter: Rule | None = Field(
-        None, description="records for which it is not true are left out, and counted"
-    )
+    clean: dict[ColumnName, Rule] = Field({}, description="column: expression over the raw text of a record's fields")
+    filter: Rule | None = Field(None, description="records for which it is not true are left out, and counted")
     derive: dict[ColumnName, Rule] = Field({}, description="column: expression over typed columns")
     enrich: Enrich | None = Field(None, description="columns taken from a reference file")
     mask: dict[ColumnName, Literal["sha256", "redact"] | Truncate] = Field(
@@ -268,6 +252,4 @@ class Pipeline(Model):
     load: Load = Field(description="where rows go")
     tolerate: Tolerate = Field(Tolerate(quarantined="100%"), description="how much may be wrong with a file")
     retry: Retry = Field(Retry(attempts=5), description="how a task is tried again")
-    notify: tuple[Notify, ...] = Field(
-        (), strict=False, description="besides the contract's support channels"
-    )
+    notify: tuple[Notify, ...] = Field((), strict=False, description="besides the contract's support channels")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from include.spec.rule_table import PARTS
@@ -20,8 +20,15 @@ TYPED = ("NUMERIC", "DATE", "DATETIME", "TIMESTAMP", "TIME")
 
 # Format elements that mean the same in BigQuery and DuckDB, and how many digits each takes when read.
 # https://cloud.google.com/bigquery/docs/reference/standard-sql/format-elements#format_elements_date_time
-WRITTEN = {"Y", "m", "d", "H", "M", "S", "j", "y", "b", "B", "a", "A", "F", "T", "%"}
-READ = {"Y": "[0-9]{1,4}", "m": "[0-9]{1,2}", "d": "[0-9]{1,2}", "H": "[0-9]{1,2}", "M": "[0-9]{1,2}", "S": "[0-9]{1,2}"}
+WRITTEN = {"Y", "m", "d", "H", "M", "S", "j", "y", "b", "B", "a", "A", "%"}
+READ = {
+    "Y": "[0-9]{1,4}",
+    "m": "[0-9]{1,2}",
+    "d": "[0-9]{1,2}",
+    "H": "[0-9]{1,2}",
+    "M": "[0-9]{1,2}",
+    "S": "[0-9]{1,2}",
+}
 _SHORT = {"F": "%Y-%m-%d", "T": "%H:%M:%S"}
 
 _MAX_PAD = 1_000_000
@@ -50,10 +57,14 @@ def typed(wanted: Type, node: Node) -> Node:
 def _decimal(text: str, node: Node) -> Node:
     if not re.fullmatch(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", text):
         raise ValueError(text)
-    plain = f"{Decimal(text):f}"
+    value = Decimal(text)
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -9:
+        value = value.quantize(Decimal("1e-9"), ROUND_HALF_UP, Context(prec=400))
+    plain = f"{value:f}"
     whole, _, fraction = plain.lstrip("+-").partition(".")
     digits, scale = len(whole.lstrip("0")), len(fraction)
-    if digits > 29 or scale > 9:
+    if digits > 29:
         raise ValueError(text)
     return replace(node, kind=replace(numeric(digits, scale), literal=True), value=plain)
 
@@ -62,7 +73,7 @@ def _instant(name: str, text: str) -> str:
     if not re.fullmatch(r"[0-9T: .+Z-]{5,40}", text):
         raise ValueError(text)
     if name == "DATE":
-        return date.fromisoformat(text).isoformat()
+        return date(*map(int, text.split("-", 2))).isoformat()
     if name == "TIME":
         return time.fromisoformat(text).isoformat()
     moment = datetime.fromisoformat(text)
@@ -132,7 +143,7 @@ def _check_part(name: str, nodes: Sequence[Node]) -> None:
         _refuse(f"{name} knows no {part.value}", f"Parts are: {', '.join(known)}.", part)
 
 
-def _check_pattern(name: str, nodes: Sequence[Node]) -> None:
+def _check_pattern(_name: str, nodes: Sequence[Node]) -> None:
     pattern = str(nodes[1].value)
     # RE2 has neither; Python's re has both, and would let them pass.
     if re.search(r"\(\?[=!]|\(\?<[=!]|\(\?P=|\\[1-9]", pattern):
@@ -158,15 +169,35 @@ def groups(pattern: str) -> int:
 def _check_extract(name: str, nodes: Sequence[Node]) -> None:
     _check_pattern(name, nodes)
     pattern = str(nodes[1].value)
-    bare = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]])*\]", "x", pattern)
-    count = groups(pattern)
-    if count > 1:
+    if groups(pattern) > 1:
         _refuse("has more than one capturing group", "Make the others (?:...).", nodes[1])
     # A group that takes no part in a match is NULL in BigQuery and '' in DuckDB.
-    outside = re.sub(r"\((?!\?)[^()]*\)", "G", bare)
-    if count and (re.search(r"\)[?*]|\)\{0?,|\)\{0\}|G[?*]|G\{0?,|G\{0\}", outside) or "|" in outside):
+    if _may_stay_out(pattern):
         fix = "Write the alternative inside the group: (a|b|)."
         _refuse("has a capturing group that need not take part in a match", fix, nodes[1])
+
+
+def _may_stay_out(pattern: str) -> bool:
+    """Say whether an RE2 pattern can match without its capturing group."""
+    outer: list[tuple[bool, bool, bool]] = []
+    holds = forks = False  # of the group being read: a capturing group, an alternative
+    for match in re.finditer(
+        r"\\.|\[\^?\]?(?:\\.|[^\]])*\]|\((\?P?<|\?)?|\|\s*|\)([?*]|\{0?[,}]|\{0,)?", pattern, re.DOTALL
+    ):
+        text = match.group(0)
+        if text[0] == "(":
+            outer.append((holds, forks, match.group(1) != "?"))
+            holds = forks = False
+        elif text[0] == "|":
+            forks = True
+        elif text[0] == ")" and outer:
+            if holds and forks:
+                return True
+            before_holds, before_forks, captures = outer.pop()
+            if (holds or captures) and match.group(2):
+                return True
+            holds, forks = holds or captures or before_holds, before_forks
+    return holds and forks
 
 
 def _check_rewrite(name: str, nodes: Sequence[Node]) -> None:
@@ -197,7 +228,7 @@ def _check_places(name: str, nodes: Sequence[Node]) -> None:
         _refuse(f"{name} cannot keep {nodes[1].value} places", "Give -29 to 38 places.", nodes[1])
 
 
-def _check_like(name: str, nodes: Sequence[Node]) -> None:
+def _check_like(_name: str, nodes: Sequence[Node]) -> None:
     if re.search(r"(?:^|[^\\])(?:\\\\)*\\$", str(nodes[1].value)):
         _refuse("the pattern of LIKE ends in a backslash", "Double it.", nodes[1])
 

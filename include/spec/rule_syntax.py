@@ -6,27 +6,27 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from include.spec.rules import MAX_CHARACTERS, MAX_DEPTH, MAX_TOKENS, RuleRefused
+from include.spec.rules import MAX_CHAIN, MAX_CHARACTERS, MAX_DEPTH, MAX_TOKENS, RuleRefused
 
 if TYPE_CHECKING:
     from sqlglot import exp
-    from sqlglot.dialects import BigQuery
-    from sqlglot.tokens import Token
+    from sqlglot.dialects.bigquery import BigQuery
+    from sqlglot.tokenizer_core import Token
 
 # SQLGlot leaves what GoogleSQL refuses as it is, so it is refused here.
 # https://cloud.google.com/bigquery/docs/reference/standard-sql/lexical#escape_sequences
 _BAD_ESCAPE = re.compile(r"""(?:^|[^\\])(?:\\\\)*\\(?![abfnrtv\\?"'`]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})""")
 _RECURSIVE = {"NOT", "DASH", "CASE", "L_PAREN", "L_BRACKET", "PLUS"}
 _TOKENS = {
-    "ALIAS", "AND", "BETWEEN", "CASE", "COMMA", "DASH", "DPIPE", "ELSE", "END", "EQ", "FALSE", "FROM", "GT", "GTE",
-    "IN", "IS", "LIKE", "LT", "LTE", "L_BRACKET", "L_PAREN", "NEQ", "NOT", "NULL", "NUMBER", "OR", "PLUS",
+    "ALIAS", "AND", "BETWEEN", "CASE", "COMMA", "DASH", "DOT", "DPIPE", "ELSE", "END", "EQ", "FALSE", "FROM", "GT",
+    "GTE", "IN", "IS", "LIKE", "LT", "LTE", "L_BRACKET", "L_PAREN", "NEQ", "NOT", "NULL", "NUMBER", "OR", "PLUS",
     "RAW_STRING", "R_BRACKET", "R_PAREN", "SLASH", "STAR", "STRING", "THEN", "TRUE", "WHEN",
 }  # fmt: skip
 
 
 @cache
 def _dialect() -> BigQuery:
-    from sqlglot.dialects import BigQuery
+    from sqlglot.dialects.bigquery import BigQuery
 
     parser = BigQuery.Parser
 
@@ -45,7 +45,7 @@ def _dialect() -> BigQuery:
     return Rules()
 
 
-def read_syntax(expression: str) -> exp.Expression:
+def read_syntax(expression: str) -> exp.Expr:
     """Return the syntax tree of one expression.
 
     Args:
@@ -65,16 +65,30 @@ def read_syntax(expression: str) -> exp.Expression:
         trees = dialect.parser().parse(tokens, expression)
     except ParseError as error:
         column = (error.errors[0].get("col") or 1) if error.errors else 1
-        raise RuleRefused("is no GoogleSQL expression from here on", at=_offset(error, column)) from error
+        raise RuleRefused("is no GoogleSQL expression from here on", at=max(column - 1, 0)) from error
     except (TokenError, RecursionError) as error:
         raise RuleRefused("is no GoogleSQL expression: a quote or a bracket is not closed") from error
     if len(trees) != 1 or trees[0] is None:
         raise RuleRefused("is no single expression")
+    _place(trees[0])
     return trees[0]
 
 
-def _offset(error: Exception, column: int) -> int:
-    return max(column - 1, 0)
+def _place(tree: exp.Expr) -> None:
+    """Give every node the offset at which it begins, and refuse a tree that is too deep to be walked."""
+    nodes = list(tree.walk())
+    depth: dict[int, int] = {}
+    for node in nodes:
+        depth[id(node)] = depth[id(node.parent)] + 1 if node is not tree else 0
+        if depth[id(node)] > MAX_CHAIN:
+            raise RuleRefused(f"chains more than {MAX_CHAIN} operations", "Split it into several columns.")
+    for node in reversed(nodes):
+        if node is not tree and "start" in node.meta and node.parent is not None:
+            begin = node.meta["start"]
+            node.parent.meta["start"] = min(begin, node.parent.meta.get("start", begin))
+    for node in nodes:
+        if "start" not in node.meta and node.parent is not None:
+            node.meta["start"] = node.parent.meta.get("start", 0)
 
 
 def _check_tokens(tokens: list[Token], expression: str) -> None:
@@ -100,7 +114,7 @@ def _check_token(token: Token, kind: str, expression: str) -> None:
         if _BAD_ESCAPE.search(text):
             fix = "Double the backslash, or write a raw string: r'...'."
             raise RuleRefused("holds an escape that GoogleSQL does not know, or an octal one", fix, token.start)
-    elif kind not in _TOKENS and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*|`[^`\\]+`", text):
+    elif kind not in _TOKENS and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_ ]*|`[^`\\]+`", text):
         raise RuleRefused(f"`{text}` does not belong in a rule", at=token.start)
     if "\0" in token.text:
         raise RuleRefused("holds a NUL character", "Leave it out.", token.start)

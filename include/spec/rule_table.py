@@ -1,6 +1,6 @@
 """The allow-list: every operator and function that a rule may use, with its types.
 
-A signature reads `parameters -> result`, several of them `|` apart. `[X]` may be left out, `X...` may be repeated,
+A signature reads `parameters -> result`, several of them `|` apart. `[X]` may be left out, `X...` stands once or more,
 `X!` must be a constant, `=X` takes no other type coerced to X, T is one type throughout, PART is a date part (DAY,
 MONTH...) and INTERVAL is written `INTERVAL n DAY`. What stands here answers exactly as BigQuery does; a function whose
 answers DuckDB cannot give to the last digit is left out. Source of types and answers:
@@ -45,17 +45,17 @@ FUNCTIONS: dict[str, str] = {
     # Choosing
     "IF": "BOOL, T, T -> T",
     "IFNULL": "T, T -> T",
-    "COALESCE": "T, T... -> T",
+    "COALESCE": "T... -> T",
     "NULLIF": "T, T -> T",
-    "GREATEST": "T, T... -> T",
-    "LEAST": "T, T... -> T",
+    "GREATEST": "T... -> T",
+    "LEAST": "T... -> T",
     # Text
     "UPPER": "STRING -> STRING",
     "LOWER": "STRING -> STRING",
     "TRIM": "STRING [, STRING!] -> STRING",
     "LTRIM": "STRING [, STRING!] -> STRING",
     "RTRIM": "STRING [, STRING!] -> STRING",
-    "CONCAT": "STRING, STRING... -> STRING",
+    "CONCAT": "STRING... -> STRING",
     "LENGTH": "STRING -> INT64",
     "CHAR_LENGTH": "STRING -> INT64",
     "BYTE_LENGTH": "STRING -> INT64",
@@ -153,11 +153,31 @@ PARTS: dict[str, tuple[str, ...]] = {
 # Names people reach for, with the reason why a rule cannot have them.
 REFUSED: dict[str, str] = {
     **dict.fromkeys(
-        ("CURRENT_DATE", "CURRENT_DATETIME", "CURRENT_TIME", "CURRENT_TIMESTAMP", "RAND", "GENERATE_UUID", "SESSION_USER"),
+        (
+            "CURRENT_DATE",
+            "CURRENT_DATETIME",
+            "CURRENT_TIME",
+            "CURRENT_TIMESTAMP",
+            "RAND",
+            "GENERATE_UUID",
+            "SESSION_USER",
+        ),
         "answers differently each time, and a rule must give the same answer when a file is loaded again",
     ),
     **dict.fromkeys(
-        ("ANY_VALUE", "ARRAY_AGG", "AVG", "COUNT", "COUNTIF", "LOGICAL_AND", "LOGICAL_OR", "MAX", "MIN", "STRING_AGG", "SUM"),
+        (
+            "ANY_VALUE",
+            "ARRAY_AGG",
+            "AVG",
+            "COUNT",
+            "COUNTIF",
+            "LOGICAL_AND",
+            "LOGICAL_OR",
+            "MAX",
+            "MIN",
+            "STRING_AGG",
+            "SUM",
+        ),
         "looks at more than one record, and a rule sees one",
     ),
 }

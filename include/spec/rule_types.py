@@ -115,9 +115,7 @@ def _widest(kind: Type, kinds: Sequence[Type]) -> Type:
 
 def sum_type(left: Type, right: Type) -> Type:
     """Return the type of a NUMERIC sum or difference."""
-    return numeric(
-        max(left.digits, right.digits) + 1, max(left.scale, right.scale), big=left.big or right.big
-    )
+    return numeric(max(left.digits, right.digits) + 1, max(left.scale, right.scale), big=left.big or right.big)
 
 
 def product_type(left: Type, right: Type) -> Type:

@@ -12,11 +12,25 @@ from sqlglot import exp
 
 from include.spec import rule_literals
 from include.spec.rule_table import CASTS, FUNCTIONS, PARTS, REFUSED, Signature, signatures
-from include.spec.rule_types import ANY, BOOL, FLOAT64, INT64, NULL, STRING, Type, as_numeric, coerces, numeric
-from include.spec.rule_types import product_type, rounded_type, sum_type, supertype
+from include.spec.rule_types import (
+    ANY,
+    BOOL,
+    FLOAT64,
+    INT64,
+    NULL,
+    STRING,
+    Type,
+    as_numeric,
+    coerces,
+    numeric,
+    product_type,
+    rounded_type,
+    sum_type,
+    supertype,
+)
 from include.spec.rules import Node, RuleRefused
 
-_BINARY: dict[type[exp.Expression], str] = {
+_BINARY: dict[type[exp.Expr], str] = {
     exp.And: "AND", exp.Or: "OR", exp.EQ: "=", exp.NEQ: "!=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
     exp.Like: "LIKE", exp.DPipe: "||", exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/",
 }  # fmt: skip
@@ -25,6 +39,9 @@ _TYPES = {
     "BIGINT": "INT64", "DOUBLE": "FLOAT64", "DECIMAL": "NUMERIC", "TEXT": "STRING", "BOOLEAN": "BOOL", "DATE": "DATE",
     "TIMESTAMPTZ": "TIMESTAMP", "TIMESTAMP": "DATETIME", "DATETIME": "DATETIME", "TIME": "TIME",
 }  # fmt: skip
+_LITERAL = (numeric(29, 9), *(Type(name) for name in rule_literals.TYPED if name != "NUMERIC"))
+_COMPARING = ("=", "!=", "<", "<=", ">", ">=", "IN", "BETWEEN", "NULLIF", "GREATEST", "LEAST")
+_NOT_COMPARED = ("JSON", "ARRAY<STRING>", "BYTES")
 _ROUNDING = ("ROUND", "TRUNC", "FLOOR", "CEIL", "CEILING")
 
 
@@ -37,12 +54,12 @@ class Reader:
 
     def __init__(self, columns: Mapping[str, tuple[str, Type | None]]) -> None:
         self._columns = columns
-        self._readers: dict[type[exp.Expression], Callable[..., Node]] = {
+        self._readers: dict[type[exp.Expr], Callable[..., Node]] = {
             exp.Column: self._column,
             exp.Literal: self._literal,
             exp.RawString: lambda tree: self._text(tree.name, tree),
             exp.Boolean: lambda tree: Node("constant", BOOL, value=bool(tree.this)),
-            exp.Null: lambda tree: Node("constant", NULL),
+            exp.Null: lambda tree: Node("constant", NULL, at=position(tree)),
             exp.Paren: lambda tree: self.read(tree.this),
             exp.Neg: self._negative,
             exp.Not: lambda tree: self._call("NOT", [tree.this], tree),
@@ -59,7 +76,7 @@ class Reader:
             exp.Anonymous: self._function,
         }
 
-    def read(self, tree: exp.Expression) -> Node:
+    def read(self, tree: exp.Expr) -> Node:
         """Return the operation that a syntax tree stands for.
 
         Raises:
@@ -99,7 +116,7 @@ class Reader:
             raise RuleRefused(f"{text} is no number", "Write it as 12, 1.5 or 1e3.", at)
         return Node("constant", replace(FLOAT64, literal=True), value=float(text), at=at)
 
-    def _text(self, text: str, tree: exp.Expression) -> Node:
+    def _text(self, text: str, tree: exp.Expr) -> Node:
         return Node("constant", replace(STRING, literal=True), value=text, at=position(tree))
 
     def _negative(self, tree: exp.Neg) -> Node:
@@ -108,7 +125,7 @@ class Reader:
             return replace(node, value=-node.value, at=max(node.at - 1, 0))
         return self._operation("NEG", [node], position(tree))
 
-    def _binary(self, name: str, tree: exp.Expression) -> Node:
+    def _binary(self, name: str, tree: exp.Expr) -> Node:
         if isinstance(tree, _COMPARISONS):
             _refuse_chain(tree)
         if isinstance(tree, exp.Like) and isinstance(tree.expression, exp.Any | exp.All):
@@ -152,7 +169,7 @@ class Reader:
             raise RuleRefused("CAST ... FORMAT is not allowed in a rule", "Use PARSE_DATE or FORMAT_DATE.", at)
         node = self.read(tree.this)
         # SQLGlot reads DATE '2024-01-31' and CAST('2024-01-31' AS DATE) alike, and so does GoogleSQL.
-        if node.name == "constant" and isinstance(node.value, str) and not safe and wanted.name in rule_literals.TYPED:
+        if node.name == "constant" and node.kind.name == "STRING" and not safe and wanted in _LITERAL:
             return rule_literals.typed(wanted, node)
         if node.kind.name not in ("ANY", "NULL") and wanted.name not in CASTS.get(node.kind.name, ()):
             possible = ", ".join(CASTS.get(node.kind.name, ())) or "nothing"
@@ -171,8 +188,10 @@ class Reader:
         if not sizes:
             return numeric(29, 9)
         digits, scale = sizes[0], sizes[1] if len(sizes) > 1 else 0
-        if not (0 <= scale <= 9 and 1 <= digits - scale <= 29 or digits == scale > 0):
-            raise RuleRefused(f"NUMERIC({digits}, {scale}) is no type of BigQuery", "At most 29 digits and 9 places.", at)
+        if not ((0 <= scale <= 9 and 1 <= digits - scale <= 29) or digits == scale > 0):
+            raise RuleRefused(
+                f"NUMERIC({digits}, {scale}) is no type of BigQuery", "At most 29 digits and 9 places.", at
+            )
         return numeric(digits - scale, scale)
 
     def _extract(self, tree: exp.Extract) -> Node:
@@ -214,7 +233,7 @@ class Reader:
             raise RuleRefused(f"{name} is no function that a rule may use", at=at)
         return self._call(name, tree.expressions, tree)
 
-    def _call(self, name: str, trees: Sequence[exp.Expression], tree: exp.Expression) -> Node:
+    def _call(self, name: str, trees: Sequence[exp.Expr], tree: exp.Expr) -> Node:
         at, forms = position(tree), signatures(name)
         if not any(form.takes(len(trees)) for form in forms):
             raise RuleRefused(f"{name} takes other arguments", _usage(name), at)
@@ -233,7 +252,9 @@ class Reader:
         unknown = any(node.kind.name == "ANY" for node in nodes)
         generic = _generic(name, form, nodes, at)
         coerced = [
-            node if p.kind in ("PART", "INTERVAL", "ANY") else _coerced(node, generic if p.kind == "T" else Type(p.kind))
+            node
+            if p.kind in ("PART", "INTERVAL", "ANY")
+            else _coerced(node, generic if p.kind == "T" else Type(p.kind))
             for node, p in ((node, form.parameter(n)) for n, node in enumerate(nodes))
         ]
         if unknown and len({f.result for f in fitting}) > 1:
@@ -245,12 +266,12 @@ class Reader:
         return Node(name, result, tuple(coerced), at=at)
 
 
-def position(tree: exp.Expression) -> int:
+def position(tree: exp.Expr) -> int:
     """Return the offset at which a syntax tree begins in the text; 0 where SQLGlot kept none."""
-    return min((node.meta["start"] for node in tree.walk() if "start" in node.meta), default=0)
+    return int(tree.meta.get("start", 0))
 
 
-def _part(tree: exp.Expression) -> Node:
+def _part(tree: exp.Expr) -> Node:
     text = str(tree.this).upper() if isinstance(tree, exp.Anonymous) else tree.name.upper()
     if isinstance(tree, exp.Anonymous):
         text = f"{text}({', '.join(inner.name.upper() for inner in tree.expressions)})"
@@ -267,9 +288,9 @@ def _fits(form: Signature, nodes: Sequence[Node]) -> bool:
         if parameter.kind in ("PART", "INTERVAL"):
             if node.name != parameter.kind:
                 return False
-        elif parameter.exact and node.kind.name not in (parameter.kind, "ANY", "NULL"):
-            return False
-        elif not coerces(node.kind, parameter.kind):
+        elif (parameter.exact and node.kind.name not in (parameter.kind, "ANY", "NULL")) or not coerces(
+            node.kind, parameter.kind
+        ):
             return False
     return True
 
@@ -281,6 +302,9 @@ def _cost(form: Signature, nodes: Sequence[Node]) -> int:
 
 def _generic(name: str, form: Signature, nodes: Sequence[Node], at: int) -> Type:
     chosen = [node for number, node in enumerate(nodes) if form.parameter(number).kind == "T"]
+    strange = next((node for node in chosen if node.kind.name in _NOT_COMPARED), None)
+    if strange is not None and name in _COMPARING:
+        raise RuleRefused(f"{_name(name)} does not take {strange.kind}", "Compare text, numbers, days.", strange.at)
     decimal = any(node.kind.name == "NUMERIC" for node in nodes)
     inexact = next((node for node in nodes if node.kind.name == "FLOAT64" and node.kind.literal), None)
     if decimal and inexact is not None and name != "CASE":
@@ -329,20 +353,25 @@ def _result(name: str, result: str, nodes: Sequence[Node]) -> Type:
     return numeric(1, 0) if name == "SIGN" else numeric(29, 9)
 
 
-def _refuse_chain(tree: exp.Expression) -> None:
+def _refuse_chain(tree: exp.Expr) -> None:
     """Refuse `a = b = c`: GoogleSQL's comparisons are not associative, SQLGlot's are."""
     for side in (tree.this, tree.args.get("expression"), tree.args.get("low"), tree.args.get("high")):
         inner = side.this if isinstance(side, exp.Not) else side
         if isinstance(inner, _COMPARISONS):
-            raise RuleRefused("comparisons cannot be chained", "Put one of them in brackets.", position(side))
+            raise RuleRefused("comparisons cannot be chained", "Put one of them in brackets.", position(inner))
 
 
 def _name(name: str) -> str:
     return {"NEG": "-"}.get(name, name)
 
 
-def _spoken(tree: exp.Expression) -> str:
-    names = {exp.Subquery: "a subquery", exp.Select: "a query", exp.Window: "a window function", exp.Star: "*"}
+def _spoken(tree: exp.Expr) -> str:
+    names = {
+        exp.Subquery: "a subquery",
+        exp.Select: "a query",
+        exp.Window: "a window function",
+        exp.Star: "*",
+    }
     return names.get(type(tree)) or f"{type(tree).__name__.upper()} ({tree.sql('bigquery')[:40]})"
 
 

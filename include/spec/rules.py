@@ -12,6 +12,7 @@ from include.spec.rule_types import ANY, Type, column_type
 MAX_CHARACTERS = 10_000
 MAX_TOKENS = 1_000
 MAX_DEPTH = 24
+MAX_CHAIN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Node:
     at: int = 0
 
 
-class RuleRefused(ValueError):  # noqa: N818 - it is not an error of ours
+class RuleRefused(ValueError):
     """An expression that is no rule; the problem says why, where, and what is allowed."""
 
     def __init__(self, message: str, fix: str = "", at: int = 0) -> None:

@@ -9,11 +9,7 @@ from airflow import __version__
 try:
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 except ImportError:  # Airflow 3.1
-    from airflow.exceptions import (  # type: ignore[no-redef]
-        AirflowFailException,
-        AirflowSkipException,
-    )
-
+    from airflow.exceptions import AirflowFailException, AirflowSkipException
 
 
 def keeps_deadlines() -> bool:

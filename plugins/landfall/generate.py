@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from airflow.sdk import DAG, get_parsing_context
@@ -21,10 +24,11 @@ def build_dags(root: Path | None = None) -> dict[str, DAG]:
     """
     wanted = get_parsing_context().dag_id
     dags = {}
-    for folder in list_folders(root or datasets_folder()):
-        if wanted is None or wanted == f"ingest_{_safe(folder.name)}":
-            dag = _build(folder, rules=wanted is None)
-            dags[dag.dag_id] = dag
+    with _collector_paused():
+        for folder in list_folders(root or datasets_folder()):
+            if wanted is None or wanted == f"ingest_{_safe(folder.name)}":
+                dag = _build(folder, rules=wanted is None)
+                dags[dag.dag_id] = dag
     return dags
 
 
@@ -37,6 +41,19 @@ def find_problems(root: Path | None = None) -> list[Problem]:
         except SpecError as error:
             problems.extend(error.problems)
     return problems
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    # Next to nothing of what is made here is garbage, yet each full collection walks all of Airflow's 200,000
+    # objects: 0.1 s a time, once in every task's process and for every 30 datasets or so in the DAG processor.
+    was_running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_running:
+            gc.enable()
 
 
 def _build(folder: Path, *, rules: bool) -> DAG:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,8 @@ def run_dag(in_cloud: object, airflow_database: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.fixture
-def landing(in_cloud: Any) -> Iterator[Any]:
-    """The landing bucket, emptied before and after."""
+def landing(in_cloud: Any) -> Any:
+    """The landing bucket, emptied."""
     from google.cloud import storage
 
     client = storage.Client(project="landfall-local")
@@ -63,7 +63,7 @@ def landing(in_cloud: Any) -> Iterator[Any]:
     for bucket in buckets:
         for blob in client.list_blobs(bucket):
             blob.delete()
-    yield buckets[0]
+    return buckets[0]
 
 
 @pytest.fixture

@@ -82,7 +82,10 @@ def test_a_bucket_as_composer_lays_it_out_gives_the_same_dags(tmp_path: Path) ->
     shutil.copytree(ROOT / "dags", bucket)
     shutil.copytree(ROOT / "include", bucket / "include")
     shutil.copytree(ROOT / "plugins" / "landfall", bucket / "landfall")
-    script = "import ingest, include, landfall; print([n for n in vars(ingest) if n.startswith('ingest_')], include.__file__)"
+    script = (
+        "import ingest, include, landfall;"
+        "print([n for n in vars(ingest) if n.startswith('ingest_')], include.__file__, landfall.__file__)"
+    )
     command = [sys.executable, "-c", script]
     import os
 

@@ -99,7 +99,17 @@ def _imports(module: str, context: str = "") -> set[str]:
     return set(found)
 
 
-HEAVY = ("airflow.providers", "google", "boto3", "duckdb", "pyarrow", "numpy", "pandas", "requests", "apache_beam")
+HEAVY = (
+    "airflow.providers",
+    "google",
+    "boto3",
+    "duckdb",
+    "pyarrow",
+    "numpy",
+    "pandas",
+    "requests",
+    "apache_beam",
+)
 
 
 # Airflow itself looks into its standard provider whenever a DAG is made.

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 DATASETS = Path(__file__).resolve().parent.parent / "datasets"
-ALL_DONE = dict.fromkeys(("wait_for_files", "plan", "transform", "load", "verify", "archive"), ["success"])
+TASKS = ("wait_for_files", "plan", "transform", "load", "verify", "archive")
+ALL_DONE = {task: ["success"] for task in TASKS}
 
 Query = Callable[..., list[dict[str, Any]]]
 

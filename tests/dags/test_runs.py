@@ -49,7 +49,9 @@ class Case:
         return self._run(f"ingest_{self.name}", datasets=self.root, conf=conf)
 
     def rows(self) -> list[tuple[int, str]]:
-        return [(row["id"], row["name"]) for row in self.query(f"SELECT id, name FROM runs.{self.name} ORDER BY id, name")]
+        return [
+            (row["id"], row["name"]) for row in self.query(f"SELECT id, name FROM runs.{self.name} ORDER BY id, name")
+        ]
 
     def files(self) -> dict[str, str]:
         """Names of files to their states, the latest version of each."""
@@ -58,7 +60,9 @@ class Case:
             " QUALIFY ROW_NUMBER() OVER (PARTITION BY name ORDER BY generation DESC) = 1",
             {"dataset": self.name},
         )
-        return {row["name"].partition("/")[2]: ": ".join(filter(None, (row["state"], _code(row["reason"])))) for row in rows}
+        return {
+            row["name"].partition("/")[2]: ": ".join(filter(None, (row["state"], _code(row["reason"])))) for row in rows
+        }
 
     def landed(self) -> set[str]:
         return {blob.name.partition("/")[2] for blob in self.bucket.list_blobs(prefix=f"{self.name}/")}
@@ -69,9 +73,7 @@ def _code(reason: str | None) -> str | None:
 
 
 @pytest.fixture
-def case(
-    request: pytest.FixtureRequest, tmp_path: Path, run_dag: Any, landing: Any, query: Any
-) -> Callable[..., Case]:
+def case(request: pytest.FixtureRequest, tmp_path: Path, run_dag: Any, landing: Any, query: Any) -> Callable[..., Case]:
     def make(mode: str = "append", glob: str = "**", complete: str = "none") -> Case:
         name = request.node.name.partition("[")[0][5:55].rstrip("_")
         folder = tmp_path / "datasets" / name
@@ -123,7 +125,9 @@ BAD = {
 }
 
 
-def test_bad_files_are_held_each_with_its_reason_and_the_good_one_is_loaded(case: Any) -> None:
+def test_bad_files_are_held_each_with_its_reason_and_the_good_one_is_loaded(
+    case: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     it = case()
     for name, (content, _) in BAD.items():
         it.land(name, content)
@@ -137,11 +141,15 @@ def test_bad_files_are_held_each_with_its_reason_and_the_good_one_is_loaded(case
     expected |= dict.fromkeys(("good.csv", "header_only.csv", "long_line.csv"), "loaded")
     assert it.files() == expected
     assert it.landed() == set(BAD), "a held file stays where it landed"
+    assert f"{len(BAD)} files are held" in caplog.text, "and somebody is told"
 
 
 def test_every_record_of_a_file_is_accounted_for(case: Any) -> None:
     it = case()
-    it.land("a.csv", 'id,day,name\n1,2026-01-01,x\n1,2026-01-01,again\n2,2026-01-01\n3,2026-13-01,x\n4,2026-01-01,"y\n')
+    it.land(
+        "a.csv",
+        'id,day,name\n1,2026-01-01,x\n1,2026-01-01,again\n2,2026-01-01\n3,2026-13-01,x\n4,2026-01-01,"y\n',
+    )
     it.run()
     row = it.query("SELECT * FROM landfall_ops.files_current WHERE dataset = @dataset", {"dataset": it.name})[0]
     assert [row[n] for n in ("records", "loaded", "filtered", "duplicates", "quarantined")] == [5, 1, 0, 1, 3]
@@ -149,7 +157,11 @@ def test_every_record_of_a_file_is_accounted_for(case: Any) -> None:
         "SELECT line, reasons, text FROM landfall_ops.quarantine WHERE dataset = @dataset ORDER BY line",
         {"dataset": it.name},
     )
-    assert [(r["line"], r["text"]) for r in found] == [(4, "2,2026-01-01"), (5, "3,2026-13-01,x"), (6, '4,2026-01-01,"y')]
+    assert [(r["line"], r["text"]) for r in found] == [
+        (4, "2,2026-01-01"),
+        (5, "3,2026-13-01,x"),
+        (6, '4,2026-01-01,"y'),
+    ]
     assert "2026-13-01" in found[1]["reasons"]
 
 
@@ -175,7 +187,9 @@ def test_a_set_with_a_held_file_replaces_nothing(case: Any) -> None:
     assert it.files() == {"1/a.csv": "held: set_incomplete", "1/b.csv": "held: missing_column"}
 
 
-def test_a_failed_batch_does_not_keep_the_others_out_and_fails_the_run(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_batch_does_not_keep_the_others_out_and_fails_the_run(
+    case: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("include.ledger.plan.MAX_BATCH_FILES", 1)
     it = case()
     it.land("a.csv", "id,day,name\n1,2026-01-01,x\n")
@@ -184,7 +198,11 @@ def test_a_failed_batch_does_not_keep_the_others_out_and_fails_the_run(case: Any
     finished = it.run()
     assert finished.state == "failed"
     assert finished.tasks["transform"] == ["failed", "success"]
-    assert [finished.tasks[task] for task in ("load", "verify", "archive")] == [["success"], ["success"], ["failed"]]
+    assert [finished.tasks[task] for task in ("load", "verify", "archive")] == [
+        ["success"],
+        ["success"],
+        ["failed"],
+    ]
     assert it.rows() == [(1, "x")]
     assert it.files() == {"a.csv": "loaded", "gone.csv": "planned"}
 

@@ -33,7 +33,9 @@ def test_only_a_folder_with_a_marker_is_complete() -> None:
     assert [item.name for item in kept] == ["inv/1/a.csv"]
 
 
-@pytest.mark.parametrize(("state", "is_open"), [("planned", True), ("loaded", False), ("held", False), ("superseded", False)])
+@pytest.mark.parametrize(
+    ("state", "is_open"), [("planned", True), ("loaded", False), ("held", False), ("superseded", False)]
+)
 def test_a_file_in_a_final_state_needs_no_run(state: str, is_open: bool) -> None:
     item = landed("a.csv")
     assert bool(still_open([item], {item.file_id: state})) is is_open

@@ -43,6 +43,7 @@ class ArchiveFiles(BaseOperator):
         from include.ledger.plan import Plan
         from include.ledger.queries import run_files_sql
         from landfall.gcp.landing import Site
+        from landfall.notifiers.held import tell_held
 
         site = Site.of(self.dataset)
         load = context["ti"].xcom_pull(task_ids="load")
@@ -51,9 +52,9 @@ class ArchiveFiles(BaseOperator):
         loaded = {row["file_id"] for row in rows if row["state"] == "loaded"}
         moved = self._move(site, [file for file in plan.files if file.file_id in loaded] + list(plan.left_behind))
         self._move_markers(site, plan, loaded)
-        held = [row for row in rows if row["state"] == "held"]
-        for row in held:
-            self.log.warning("held: gs://%s/%s: %s", row["bucket"], row["name"], row["reason"])
+        held = {f"gs://{row['bucket']}/{row['name']}": row["reason"] for row in rows if row["state"] == "held"}
+        if held:
+            tell_held(context, site.dataset, held)
         account = {name: value for name, value in load.items() if isinstance(value, int)}
         report = {**account, "files": len(rows), "held": len(held), "archived": moved}
         self._emit(context, report)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from include.ledger.plan import Plan
     from landfall.gcp.landing import Site
 
+
 class LoadBatches(BaseOperator):
     """Load what succeeded in one warehouse transaction: rows, quarantine, ledger; everything or nothing.
 
@@ -85,7 +86,7 @@ class LoadBatches(BaseOperator):
             dataset=site.dataset,
             ledger=site.ledger,
             rows=self._stage(site, good, f"{self.dataset}_{name}_rows", _row_schema(site)),
-            quarantine=self._stage(site, bad, f"{self.dataset}_{name}_quarantine", _quarantine_schema()),
+            quarantine=self._stage(site, bad, f"{self.dataset}_{name}_quarantine"),
             force=plan.force,
         )
         parameters = {
@@ -102,8 +103,11 @@ class LoadBatches(BaseOperator):
         job = site.warehouse.run_once(commit.sql(), parameters, name)
         self.log.info("committed by job %s: %d records loaded", job.job_id, parameters["expected"])
 
-    def _stage(self, site: Site, uris: Sequence[str], table: str, schema: Sequence[SchemaField]) -> str:
-        """Load Parquet parts into a staging table; returns its quoted name, or nothing where there are no parts."""
+    def _stage(self, site: Site, uris: Sequence[str], table: str, schema: Sequence[SchemaField] = ()) -> str:
+        """Load Parquet parts into a staging table; returns its quoted name, or nothing where there are no parts.
+
+        Without a schema the parts' own is taken.
+        """
         if not uris:
             return ""
         full = f"{site.ledger.project}.{site.ledger.staging_dataset}.{table}"
@@ -112,7 +116,7 @@ class LoadBatches(BaseOperator):
         return site.ledger.staging(table)
 
     def _replaced(self, site: Site, plan: Plan, files: list[dict[str, Any]]) -> list[str]:
-        """Ids of the loaded versions whose rows make way: older ones of these objects, and these themselves if forced."""
+        """Ids of loaded versions whose rows make way: older ones of these objects, these themselves if forced."""
         from include.ledger.queries import states_sql
 
         newest = {file["name"]: file["generation"] for file in files if file["state"] == "loaded"}
@@ -155,16 +159,4 @@ def _field(name: str, type_: str, mode: str) -> SchemaField:
     decimal = re.fullmatch(r"(\w+)\((\d+), (\d+)\)", type_)
     if decimal is None:
         return SchemaField(name, type_, mode=mode)
-    return SchemaField(
-        name, decimal.group(1), mode=mode, precision=int(decimal.group(2)), scale=int(decimal.group(3))
-    )
-
-
-def _quarantine_schema() -> list[SchemaField]:
-    from google.cloud.bigquery import SchemaField
-
-    types = {
-        "file_id": "STRING", "uri": "STRING", "record": "INT64", "line": "INT64", "byte_offset": "INT64",
-        "byte_length": "INT64", "reasons": "STRING", "raw": "BYTES", "key_id": "STRING", "text": "STRING",
-    }  # fmt: skip
-    return [SchemaField(name, type_) for name, type_ in types.items()]
+    return SchemaField(name, decimal.group(1), mode=mode, precision=int(decimal.group(2)), scale=int(decimal.group(3)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.bases.sensor import BaseSensorOperator, PokeReturnValue
+
 from landfall.compat import AirflowSkipException
 
 if TYPE_CHECKING:

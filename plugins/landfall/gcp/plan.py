@@ -86,9 +86,7 @@ class PlanRun(BaseOperator):
         content = plan.model_dump_json(indent=1).encode()
         uri = site.work_uri("plans", f"{content_hash(plan.run_id.encode())}.json")
         site.storage.write(uri, content)
-        rows = [
-            {**file.model_dump(), "batch_id": batch.batch_id} for batch in plan.batches for file in batch.files
-        ]
+        rows = [{**file.model_dump(), "batch_id": batch.batch_id} for batch in plan.batches for file in batch.files]
         parameters = {"dataset": self.dataset, "run_id": plan.run_id, "files": Structs(_FILE_TYPES, rows)}
         site.warehouse.query(plan_sql(site.ledger), parameters)
         return uri

@@ -27,15 +27,15 @@ def plan(dataset: str) -> BaseOperator:
 
 def transform(dataset: str, batches: XComArg) -> XComArg:
     """Transform on Cloud Functions, one mapped task a batch."""
-    mapped = TransformBatch.partial(task_id="transform", dataset=dataset, map_index_template="batch {{ task.batch['batch'] }}")
+    mapped = TransformBatch.partial(
+        task_id="transform", dataset=dataset, map_index_template="batch {{ task.batch['batch'] }}"
+    )
     return mapped.expand(batch=batches).output
 
 
 def load(dataset: str, manifests: XComArg) -> BaseOperator:
     """Load into BigQuery; when every transform has ended, however."""
-    return LoadBatches(
-        task_id="load", dataset=dataset, manifests=manifests, trigger_rule="all_done_min_one_success"
-    )
+    return LoadBatches(task_id="load", dataset=dataset, manifests=manifests, trigger_rule="all_done_min_one_success")
 
 
 def verify(dataset: str) -> BaseOperator:

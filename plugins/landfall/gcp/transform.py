@@ -119,7 +119,10 @@ def _read(answer: Response, files: list[str]) -> dict[str, Any]:
     if answer.status_code == 200 and isinstance(content, dict) and "manifest" in content:
         return content
     error = content.get("error", {}) if isinstance(content, dict) else {}
-    code, message = error.get("code", f"http_{answer.status_code}"), error.get("message", "no reason was given")
+    code, message = (
+        error.get("code", f"http_{answer.status_code}"),
+        error.get("message", "no reason was given"),
+    )
     text = f"the function answered {answer.status_code} {code}: {message}"
     # Without our own word on it: 429 and 5xx come from the platform and pass, other 4xx do not.
     if error.get("retryable", answer.status_code >= 500 or answer.status_code == 429):

@@ -53,7 +53,7 @@ class Warehouse:
         return [dict(row.items()) for row in job.result()]
 
     def run_once(self, sql: str, parameters: Mapping[str, Any], name: str) -> QueryJob:
-        """Run a script under a name of its own: attach where it runs, be content where it ran, try anew where it failed.
+        """Run a script once under a name: attach where it runs, be content where it ran, try anew where it failed.
 
         Raises:
             TerminalFailure, TransientFailure: the script failed.
@@ -74,7 +74,7 @@ class Warehouse:
         options.enable_list_inference = True
         config = bigquery.LoadJobConfig(
             source_format=bigquery.SourceFormat.PARQUET,
-            schema=list(schema),
+            schema=list(schema) or None,
             write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
             parquet_options=options,
         )

@@ -36,9 +36,7 @@ def channels(support: Iterable[SupportItem], notify: Iterable[Notify]) -> tuple[
 def ignored(support: Iterable[SupportItem]) -> tuple[str, ...]:
     """Return one sentence for each support item that brings no alerts: which it is, and why."""
     return tuple(
-        f"support channel {item.channel!r}: {made}"
-        for item in support
-        if isinstance(made := _channel(item), str)
+        f"support channel {item.channel!r}: {made}" for item in support if isinstance(made := _channel(item), str)
     )
 
 
@@ -54,8 +52,7 @@ def from_plain(triples: Iterable[Sequence[str]]) -> tuple[Notify, ...]:
         pydantic.ValidationError: a triple is no channel.
     """
     return tuple(
-        Notify.model_validate({"type": kind, "to": to, "connection": connection})
-        for kind, to, connection in triples
+        Notify.model_validate({"type": kind, "to": to, "connection": connection}) for kind, to, connection in triples
     )
 
 

@@ -10,7 +10,7 @@ from airflow.sdk.bases.notifier import BaseNotifier
 from include.spec.pipeline import Notify
 
 
-class NotifyFailure(BaseNotifier):  # type: ignore[misc]  # Airflow is not typed here
+class NotifyFailure(BaseNotifier):
     """Tells a dataset's channels of a task that has failed for good. For a task's `on_failure_callback`.
 
     Args:
