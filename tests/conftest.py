@@ -41,12 +41,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
 
 
 @pytest.fixture
-def in_cloud(cloud: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+def in_cloud(cloud: object, monkeypatch: pytest.MonkeyPatch) -> object:
     """The embedded cloud, with the environment that leads the clients to it."""
     for name, value in cloud.environ().items():  # type: ignore[attr-defined]
         if not name.startswith("AIRFLOW_") or name.startswith("AIRFLOW_CONN_"):
             monkeypatch.setenv(name, value)
-    yield cloud
+    return cloud
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,96 @@
+"""Jobs that are named after what they do, on the BigQuery emulator through the provider's hook."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from landfall.errors import TerminalFailure, TransientFailure
+from landfall.gcp.warehouse import Structs, Warehouse, classify
+
+
+@pytest.fixture
+def warehouse(in_cloud: object) -> Warehouse:
+    made = Warehouse("google_cloud_default", "landfall-local", "US")
+    made.ensure_dataset("jobs")
+    return made
+
+
+@pytest.fixture
+def name() -> str:
+    return f"test-{uuid.uuid4().hex}"
+
+
+def table(warehouse: Warehouse) -> str:
+    made = f"jobs.t{uuid.uuid4().hex}"
+    warehouse.query(f"CREATE TABLE {made} (n INT64)")
+    return made
+
+
+def test_a_job_that_ran_is_not_run_again(warehouse: Warehouse, name: str) -> None:
+    target = table(warehouse)
+    for _ in range(3):
+        job = warehouse.run_once(f"INSERT INTO {target} VALUES (1)", {}, name)
+    assert job.job_id == f"{name}-1"
+    assert warehouse.query(f"SELECT COUNT(*) c FROM {target}") == [{"c": 1}]
+
+
+def test_a_job_that_failed_gets_the_next_number(warehouse: Warehouse, name: str) -> None:
+    target = f"jobs.t{uuid.uuid4().hex}"
+    with pytest.raises(TerminalFailure, match="was not found"):
+        warehouse.run_once(f"INSERT INTO {target} VALUES (1)", {}, name)
+    warehouse.query(f"CREATE TABLE {target} (n INT64)")
+    job = warehouse.run_once(f"INSERT INTO {target} VALUES (1)", {}, name)
+    assert job.job_id == f"{name}-2"
+    assert warehouse.query(f"SELECT COUNT(*) c FROM {target}") == [{"c": 1}]
+
+
+def test_a_job_that_another_process_submitted_is_attached_to(warehouse: Warehouse, name: str) -> None:
+    target = table(warehouse)
+    warehouse.client.query(f"INSERT INTO {target} VALUES (1)", job_id=f"{name}-1", job_retry=None)
+    job = warehouse.run_once(f"INSERT INTO {target} VALUES (1)", {}, name)
+    assert job.job_id == f"{name}-1"
+    assert job.done()
+    assert warehouse.query(f"SELECT COUNT(*) c FROM {target}") == [{"c": 1}]
+
+
+def test_rows_travel_as_one_parameter_whatever_they_hold(warehouse: Warehouse) -> None:
+    rows = [{"text": "it's \"quoted\"; DROP TABLE x --", "n": 1}, {"text": None, "n": 2}]
+    found = warehouse.query(
+        "SELECT r.text, r.n FROM UNNEST(@rows) AS r ORDER BY r.n",
+        {"rows": Structs({"text": "STRING", "n": "INT64"}, rows)},
+    )
+    assert found == rows
+
+
+def test_no_rows_are_rows_too(warehouse: Warehouse) -> None:
+    nothing = Structs({"text": "STRING", "n": "INT64"}, [])
+    assert warehouse.query("SELECT r.n FROM UNNEST(@rows) AS r", {"rows": nothing}) == []
+    assert warehouse.query("SELECT x FROM UNNEST(@names) AS x", {"names": []}) == []
+
+
+class Answer(Exception):
+    """An error as google.api_core shows one."""
+
+    def __init__(self, code: int, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.code, self.message, self.errors = code, message, [{"reason": reason}]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (Answer(503, "try later"), TransientFailure),
+        (Answer(429, "slow down"), TransientFailure),
+        (Answer(403, "Exceeded rate limits", "rateLimitExceeded"), TransientFailure),
+        (Answer(403, "Permission denied", "accessDenied"), TerminalFailure),
+        (Answer(400, "Transaction is aborted due to concurrent update against table x"), TransientFailure),
+        (Answer(400, "Failed to commit"), TransientFailure),
+        (Answer(400, "Syntax error", "invalidQuery"), TerminalFailure),
+        (Answer(404, "no such table", "notFound"), TerminalFailure),
+    ],
+)
+def test_the_reason_and_not_the_status_alone_says_whether_to_try_again(error: Any, kind: type[Exception]) -> None:
+    assert type(classify(error, "job")) is kind
