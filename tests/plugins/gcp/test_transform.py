@@ -91,7 +91,8 @@ def test_an_address_that_was_never_set_is_said_plainly() -> None:
 
 @pytest.mark.parametrize(
     ("url", "local"),
-    [("http://127.0.0.1:80", True), ("http://[::1]:8", True), ("http://localhost:1", True), ("http://function:8080", True),
+    [("http://127.0.0.1:80", True), ("http://[::1]:8", True), ("http://localhost:1", True),
+     ("http://function:8080", True),
      ("https://transform-abc-ew.a.run.app", False), ("http://10.0.0.1", False)],
 )  # fmt: skip
 def test_a_token_is_asked_for_off_the_machine_only(url: str, local: bool) -> None:

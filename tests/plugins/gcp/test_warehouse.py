@@ -57,7 +57,7 @@ def test_a_job_that_another_process_submitted_is_attached_to(warehouse: Warehous
 
 
 def test_rows_travel_as_one_parameter_whatever_they_hold(warehouse: Warehouse) -> None:
-    rows = [{"text": "it's \"quoted\"; DROP TABLE x --", "n": 1}, {"text": None, "n": 2}]
+    rows = [{"text": 'it\'s "quoted"; DROP TABLE x --', "n": 1}, {"text": None, "n": 2}]
     found = warehouse.query(
         "SELECT r.text, r.n FROM UNNEST(@rows) AS r ORDER BY r.n",
         {"rows": Structs({"text": "STRING", "n": "INT64"}, rows)},

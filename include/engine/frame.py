@@ -1,0 +1,232 @@
+"""Finds physical records in bytes before any parser sees them: a malformed record costs itself and nothing else.
+
+What a record of NDJSON is: a line ended by LF (a CR before it is left out); lines of blanks only are none.
+"""
+
+from __future__ import annotations
+
+import codecs
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Octets = npt.NDArray[np.uint8]
+
+# Bits of Frame.defects; a record may have several.
+TEXT_AFTER_QUOTE: Final = 2
+UNCLOSED_QUOTE: Final = 4
+TOO_LONG: Final = 8
+NUL: Final = 16
+NOT_UTF8: Final = 32
+OUTSIDE: Final = 64
+UNFINISHED: Final = 128
+
+LF: Final = 10
+CR: Final = 13
+
+
+@dataclass(slots=True)
+class Frame:
+    """The records found in one block.
+
+    Args:
+        data: the block.
+        starts: where each record begins in the block; -1 where its bytes were skipped.
+        lengths: bytes of each record, line ending left out.
+        offsets: where each record begins in the decompressed file.
+        lines: the 1-based physical line on which each record begins.
+        defects: bits that say what is wrong with each record; 0: nothing.
+    """
+
+    data: bytes
+    starts: Ints
+    lengths: Ints
+    offsets: Ints
+    lines: Ints
+    defects: Octets
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def raw(self, record: int) -> bytes | None:
+        """Return a record's bytes; None where they were skipped."""
+        start = int(self.starts[record])
+        return None if start < 0 else self.data[start : start + int(self.lengths[record])]
+
+
+@dataclass(slots=True)
+class Cut:
+    """Which lines of a block begin a record, where its content ends, what is wrong, and how many lines are decided."""
+
+    first: Ints
+    ends: Ints
+    defects: Octets
+    decided: int
+
+
+class Framer(ABC):
+    """Reads a file in blocks and cuts them into frames.
+
+    Args:
+        read: returns that many bytes, fewer only at the end of the file.
+        block: bytes read at a time.
+        limit: bytes of the longest record that is read.
+    """
+
+    breaks: tuple[bytes, ...] = (b"\n",)
+    blanks = b" \t\r"  # a line of these alone is no record
+
+    def __init__(self, read: Callable[[int], bytes], *, block: int, limit: int) -> None:
+        self._read = read
+        self._block = block
+        self._limit = limit
+        self._pending = b""
+        self._ended = False
+        self._offset = 0
+        self._line = 1
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames that hold records, until the file ends."""
+        self._fill(len(codecs.BOM_UTF8))
+        if self._pending.startswith(codecs.BOM_UTF8):
+            self._pending = self._pending[len(codecs.BOM_UTF8) :]
+            self._offset = len(codecs.BOM_UTF8)
+        while True:
+            frame = self._frame()
+            if len(frame):
+                yield frame
+            if self._ended and not self._pending:
+                return
+            if len(self._pending) - 1 > self._limit:
+                yield from self._skip_line()
+            else:
+                self._fill()
+
+    def _fill(self, least: int = 1) -> None:
+        # What is pending is looked at again with what comes: reads that grow with it keep that linear.
+        have = len(self._pending)
+        size = max(least, self._block, min(have, self._limit + 2 - have))
+        data = self._read(size)
+        self._ended = len(data) < size
+        self._pending += data
+
+    def _frame(self) -> Frame:
+        data = self._pending
+        octets = np.frombuffer(data, np.uint8)
+        starts, ends = self._lines(octets)
+        cut = self._cut(octets, starts, ends)
+        used = int(starts[cut.decided]) if cut.decided < len(starts) else len(data)
+        begin = starts[cut.first]
+        frame = Frame(data, begin, cut.ends - begin, begin + self._offset, cut.first + self._line, cut.defects)
+        frame.defects[frame.lengths > self._limit] = TOO_LONG
+        find_bad_text(frame, octets[:used])
+        self._pending = data[used:]
+        self._offset += used
+        self._line += cut.decided
+        return frame
+
+    def _skip_line(self) -> Iterator[Frame]:
+        """Make a record of a line longer than the limit, whose end is not in sight."""
+        offset, length, last, filled = self._offset, 0, b"", False
+        while True:
+            found = [at for mark in self.breaks if (at := self._pending.find(mark)) >= 0]
+            step = min(found, default=len(self._pending))
+            last = self._pending[step - 1 : step] or last
+            filled = filled or bool(self._pending[:step].strip(self.blanks))
+            length += step
+            self._pending = self._pending[step:]
+            if found or self._ended:
+                break
+            self._fill()
+        self._offset += length
+        if last == b"\r" and b"\r" not in self.breaks:
+            length -= 1
+        # The line ending stays pending, as the empty rest of this very line.
+        if filled:
+            yield skipped(offset, length, self._line)
+
+    @abstractmethod
+    def _lines(self, data: Octets) -> tuple[Ints, Ints]:
+        """Find where lines begin and where their content ends; the last may only begin in this block."""
+
+    @abstractmethod
+    def _cut(self, data: Octets, starts: Ints, ends: Ints) -> Cut:
+        """Find the records among the lines."""
+
+
+class LineFramer(Framer):
+    """Frames NDJSON: a record is a line."""
+
+    def _lines(self, data: Octets) -> tuple[Ints, Ints]:
+        breaks = np.flatnonzero(data == LF)
+        starts, ends = bounded(breaks, breaks + 1, len(data), self._ended)
+        carried = (ends > starts[: len(ends)]) & (data[ends - 1] == CR) if len(ends) else np.zeros(0, bool)
+        return starts, ends - carried
+
+    def _cut(self, data: Octets, starts: Ints, ends: Ints) -> Cut:
+        begin = starts[: len(ends)]
+        filled = ends > begin
+        doubtful = np.flatnonzero(filled)
+        doubtful = doubtful[np.isin(data[begin[doubtful]], (9, 13, 32))]
+        for line in doubtful.tolist():
+            filled[line] = bool(data[begin[line] : ends[line]].tobytes().strip(b" \t\r"))
+        first = np.flatnonzero(filled)
+        return Cut(first, ends[first], np.zeros(len(first), np.uint8), len(ends))
+
+
+def bounded(breaks: Ints, nexts: Ints, size: int, ended: bool) -> tuple[Ints, Ints]:
+    """Return where lines begin and end, given where they break and where the next begins."""
+    starts, ends = np.concatenate((np.zeros(1, np.int64), nexts)), breaks
+    if ended and starts[-1] < size:
+        ends = np.append(ends, size)
+    elif ended:
+        starts = starts[:-1]
+    return starts, ends
+
+
+def skipped(offset: int, length: int, line: int) -> Frame:
+    """Make a frame of one record that was too long to be read."""
+    one = np.ones(1, np.int64)
+    return Frame(b"", -one, one * length, one * offset, one * line, np.full(1, TOO_LONG, np.uint8))
+
+
+def find_bad_text(frame: Frame, data: Octets) -> None:
+    """Mark records that hold a NUL byte or are not UTF-8.
+
+    Args:
+        frame: its records are in order.
+        data: the part of the block that these records come from.
+    """
+    if not len(frame):
+        return
+    zeros = np.flatnonzero(data == 0)
+    if len(zeros):
+        for record in _records_at(frame, zeros):
+            frame.defects[record] |= NUL
+    high = np.flatnonzero(data >= 128)
+    if len(high) and not _is_utf8(memoryview(frame.data)[: len(data)]):
+        for record in _records_at(frame, high):
+            if not _is_utf8(frame.raw(record) or b""):
+                frame.defects[record] |= NOT_UTF8
+
+
+def _records_at(frame: Frame, positions: Ints) -> list[int]:
+    """The records that hold these positions; those too long to be read left out."""
+    records = np.searchsorted(frame.starts, positions, side="right") - 1
+    held = (records >= 0) & (positions < (frame.starts + frame.lengths)[records])
+    found = np.unique(records[held])
+    return [int(record) for record in found[(frame.defects[found] & TOO_LONG) == 0]]
+
+
+def _is_utf8(data: memoryview | bytes) -> bool:
+    try:
+        codecs.utf_8_decode(data, "strict", True)
+    except UnicodeDecodeError:
+        return False
+    return True

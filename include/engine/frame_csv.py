@@ -1,0 +1,228 @@
+"""Finds the records of CSV.
+
+What a record is (RFC 4180, and what it leaves open):
+
+- LF, CRLF and CR end a line, in any mix. A record is one line, or several where a quoted cell holds line breaks.
+- A blank line (no bytes at all) is no record. A byte order mark before the first record is no part of it.
+- A cell is quoted if a quote is its first byte; inside, a doubled quote is a quote. After the closing quote stands
+  the delimiter, a line break or the end of the file; other text there is malformed. A quote inside an unquoted
+  cell, as in `5" pipe`, is data: no reader takes it for anything else, and nothing is lost by it.
+- Where the record that begins at a line cannot be read (one of these defects, a quote that is never closed, no end
+  within the limit), that *physical line alone* is the malformed record, and framing begins afresh at the next.
+- A line longer than the limit is a record whose bytes are skipped, in bounded memory.
+- A record that holds a NUL byte, or is not UTF-8, is defective.
+
+numpy works on lines: what each would be *if* a record began there follows from the parity of the quotes before it,
+for all lines at once. The true beginnings are then those reached from the first line. So time is linear, whatever
+the bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from include.engine.frame import CR, LF, TEXT_AFTER_QUOTE, UNCLOSED_QUOTE, Bools, Cut, Framer, Ints, Octets, bounded
+
+_NONE = np.iinfo(np.int64).max
+
+
+@dataclass(slots=True)
+class _Guess:
+    """For each line, the record that would begin there: its last line (the number of lines, if none is in sight), what is
+    wrong with it, and whether parity cannot tell, so that it has to be read."""
+
+    last: Ints
+    defects: Octets
+    doubtful: Bools
+
+
+class CsvFramer(Framer):
+    """Frames CSV.
+
+    Args:
+        delimiter, quote: one ASCII character each.
+    """
+
+    breaks = (b"\n", b"\r")
+    blanks = b""
+
+    def __init__(
+        self, read: Callable[[int], bytes], *, block: int, limit: int, delimiter: str = ",", quote: str = '"'
+    ) -> None:
+        super().__init__(read, block=block, limit=limit)
+        self._quote = ord(quote)
+        self._delimiter = delimiter.encode()
+        self._around = np.zeros(256, np.bool_)  # what may stand before an opening and after a closing quote
+        self._around[[ord(delimiter), LF, CR, self._quote]] = True
+
+    def _lines(self, data: Octets) -> tuple[Ints, Ints]:
+        feeds, returns = np.flatnonzero(data == LF), np.flatnonzero(data == CR)
+        if len(returns) and returns[-1] == len(data) - 1 and not self._ended:
+            returns = returns[:-1]  # its LF may be the next byte
+        if not len(returns):
+            return bounded(feeds, feeds + 1, len(data), self._ended)
+        alone = feeds[(feeds == 0) | (data[feeds - 1] != CR)]
+        breaks = np.sort(np.concatenate((alone, returns)))
+        follower = np.minimum(breaks + 1, len(data) - 1)
+        paired = (data[breaks] == CR) & (breaks + 1 < len(data)) & (data[follower] == LF)
+        return bounded(breaks, breaks + 1 + paired, len(data), self._ended)
+
+    def _cut(self, data: Octets, starts: Ints, ends: Ints) -> Cut:
+        count = len(ends)
+        quotes = np.flatnonzero(data == self._quote)
+        if not len(quotes) or not count:
+            first = np.flatnonzero(ends > starts[:count])
+            return Cut(first, ends[first], np.zeros(len(first), np.uint8), count)
+        guess = self._guess(data, quotes, starts, ends)
+        raw, quote = self._pending, bytes([self._quote])
+        walker = _Walker(raw, starts, ends, self._delimiter, quote, self._limit, self._ended)
+        begins, decided = _true_beginnings(guess, walker)
+        begins &= ends > starts[:count]
+        first = np.flatnonzero(begins)
+        return Cut(first, ends[guess.last[first]], guess.defects[first], decided)
+
+    def _guess(self, data: Octets, quotes: Ints, starts: Ints, ends: Ints) -> _Guess:
+        """Say what the record would be that began at each line, from the parity of the quotes."""
+        count = len(ends)
+        left = np.where(quotes > 0, data[quotes - 1], LF)
+        before, after = np.searchsorted(quotes, starts[:count]), np.searchsorted(quotes, ends)
+        last = _last_lines(before, after)
+        closed, end = last < count, np.minimum(last, count - 1)
+        reach = np.where(closed, ends[end], len(data) - 1) - starts[:count]
+        illegal = self._first_illegal(data, quotes, left, before)
+        found = illegal < np.where(closed, after[end], _NONE)
+        openers = quotes[self._around[left] & (left != self._quote)]
+        plain = np.searchsorted(openers, starts[:count]) == np.searchsorted(openers, ends)  # every quote is data
+        in_cell = found & (((illegal - before) & 1) == 0)  # the first illegal one is data, and upsets the parity
+        broken = (found | (reach > self._limit) | (~closed & self._ended)) & ~in_cell & ~plain
+        defects = np.where(illegal < after, TEXT_AFTER_QUOTE, UNCLOSED_QUOTE) * broken
+        last = np.where(broken | plain, np.arange(count), last)
+        return _Guess(last, defects.astype(np.uint8), in_cell & ~plain)
+
+    def _first_illegal(self, data: Octets, quotes: Ints, left: Octets, before: Ints) -> Ints:
+        """For each line, the index of the first quote from there on that cannot stand where it does."""
+        right = np.where(quotes < len(data) - 1, data[np.minimum(quotes + 1, len(data) - 1)], LF)
+        may_open, may_close = self._around[left], self._around[right]
+        odd = (np.arange(len(quotes)) & 1).astype(np.bool_)
+        found = np.full(len(before), _NONE, np.int64)
+        for parity in (0, 1):  # of the number of quotes before the line: with it, quotes open
+            illegal = np.flatnonzero(~np.where(odd == bool(parity), may_open, may_close))
+            lines = np.flatnonzero((before & 1) == parity)
+            at = np.searchsorted(illegal, before[lines])
+            found[lines] = np.append(illegal, _NONE)[at]
+        return found
+
+
+class _Walker:
+    """Reads single records cell by cell, where quotes inside unquoted cells make parity useless.
+
+    Inside a quoted cell, how a record goes on from the beginning of a line does not depend on where it began: that is
+    remembered, so that each line is walked over once, whatever the bytes.
+    """
+
+    def __init__(
+        self, data: bytes, starts: Ints, ends: Ints, delimiter: bytes, quote: bytes, limit: int, ended: bool
+    ) -> None:
+        self._data, self._starts, self._ends = data, starts, ends
+        self._delimiter, self._quote, self._limit, self._ended = delimiter, quote, limit, ended
+        mark = re.escape(quote)
+        self._body = re.compile(b"(?:[^" + mark + b"]|" + mark * 2 + b")*+", re.DOTALL)
+        self._known: dict[int, tuple[int, bool]] = {}
+
+    def walk(self, line: int) -> tuple[int, int]:
+        """Read the record that begins at a line.
+
+        Returns:
+            its last line (the number of lines, where it does not end in this block) and what is wrong with it.
+        """
+        start, count = int(self._starts[line]), len(self._ends)
+        last, is_bad = self._cells(line, start)
+        reach = (int(self._ends[last]) if last < count else len(self._data) - 1) - start
+        if is_bad and last == line:
+            return line, TEXT_AFTER_QUOTE
+        if is_bad or reach > self._limit or (last == count and self._ended):
+            return line, UNCLOSED_QUOTE
+        return last, 0
+
+    def _cells(self, line: int, position: int) -> tuple[int, bool]:
+        """Read on from the beginning of a cell; return the line where the record ends, and whether wrongly."""
+        end = int(self._ends[line])
+        while position < end:
+            if self._data[position : position + 1] == self._quote:
+                return self._quoted(line, position + 1)
+            cut = self._data.find(self._delimiter, position, end)
+            position = end if cut < 0 else cut + 1
+        return line, False
+
+    def _quoted(self, line: int, position: int) -> tuple[int, bool]:
+        """Read on from inside a quoted cell."""
+        crossed: list[int] = []
+        while line < len(self._ends) and line not in self._known:
+            end = int(self._ends[line])
+            body = self._body.match(self._data, position, end)
+            close = body.end() if body else end
+            if close < end:
+                found = self._after_quote(line, close + 1)
+                break
+            line += 1
+            if line < len(self._ends):
+                position = int(self._starts[line])
+                crossed.append(line)
+        else:
+            found = self._known.get(line, (line, False))
+        self._known.update(dict.fromkeys(crossed, found))
+        return found
+
+    def _after_quote(self, line: int, position: int) -> tuple[int, bool]:
+        if position == int(self._ends[line]):
+            return line, False
+        if self._data[position : position + 1] != self._delimiter:
+            return line, True
+        return self._cells(line, position + 1)
+
+
+def _last_lines(before: Ints, after: Ints) -> Ints:
+    """For each line, the line on which a record that begins there ends: where its quotes are even again."""
+    count = len(after)
+    last = np.empty(count, np.int64)
+    for parity in (0, 1):
+        candidates = np.where((after & 1) == parity, np.arange(count), count)
+        reached = np.minimum.accumulate(candidates[::-1])[::-1]
+        lines = (before & 1) == parity
+        last[lines] = reached[lines]
+    return last
+
+
+def _true_beginnings(guess: _Guess, walker: _Walker) -> tuple[Bools, int]:
+    """Walk from the first line over the records' last lines; doubtful ones are read on the way.
+
+    Returns:
+        which lines begin a record, and how many lines are decided: a record without an end in this block is not.
+    """
+    count = len(guess.last)
+    steps = np.flatnonzero(guess.doubtful | (guess.last != np.arange(count))).tolist()
+    entered: list[int] = []
+    left: list[int] = []
+    position, decided = 0, count
+    for line in steps:
+        if line < position:
+            continue
+        if guess.doubtful[line]:
+            guess.last[line], guess.defects[line] = walker.walk(line)
+        end = int(guess.last[line])
+        if end == count:
+            decided = line
+            break
+        entered.append(line + 1)
+        left.append(end + 1)
+        position = end + 1
+    depth = np.zeros(count + 1, np.int64)
+    np.add.at(depth, entered, 1)
+    np.subtract.at(depth, left, 1)
+    begins = np.cumsum(depth)[:count] == 0
+    begins[decided:] = False
+    return begins, decided

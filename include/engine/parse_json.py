@@ -1,0 +1,94 @@
+"""Splits framed JSON records into text columns: the exact text of scalars, the JSON text of objects and arrays.
+
+A JSON string counts by its characters, whatever its column's type: `"5"` in an integer column is 5. Numbers and
+booleans in a string column are their text. An object or array in a column of another type is refused, unless a
+`clean` rule takes it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from include.engine.frame import Frame, Ints
+from include.engine.json_text import Defect, Reader, to_json, to_text
+from include.engine.records import Failure, Failures, shown
+from include.spec.columns import Column
+from include.spec.dataset import Dataset
+
+_LISTED = 20
+
+
+class JsonParser:
+    """Parses the frames of one dataset's files.
+
+    Args:
+        dataset: its source columns are the fields that are taken.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._columns = dataset.source_columns
+        self._names = frozenset(column.name for column in self._columns)
+        self._rename = dataset.pipeline.format.rename
+        self._on_unexpected = dataset.pipeline.format.unexpected_columns
+        self._cleaned = frozenset(dataset.pipeline.clean)
+        self._reader = Reader()
+        self.unexpected: set[str] = set()
+
+    def parse(self, frame: Frame) -> tuple[pa.Table, Ints, Failures]:
+        """Split a frame's good records; see `parse_csv`. Names of unknown fields are added to `unexpected`."""
+        failures: Failures = {}
+        rows: list[int] = []
+        values: list[dict[str, Any]] = []
+        for record in np.flatnonzero(frame.defects == 0).tolist():
+            found = self._object(frame.raw(record) or b"")
+            if isinstance(found, Failure):
+                failures[record] = [found]
+            else:
+                rows.append(record)
+                values.append(found)
+        columns = {column.name: self._texts(column, rows, values, failures) for column in self._columns}
+        self._find_unexpected(rows, values, failures)
+        return pa.table(columns), np.asarray(rows, np.int64), failures
+
+    def _object(self, raw: bytes) -> dict[str, Any] | Failure:
+        value = self._reader.read(raw.decode())
+        if isinstance(value, Defect):
+            return Failure(value.rule, "", value.message)
+        if not isinstance(value, dict):
+            return Failure("not_an_object", "", "the record is JSON, but not an object with fields")
+        if not self._rename:
+            return value
+        renamed: dict[str, Any] = {str(self._rename.get(key, key)): part for key, part in value.items()}
+        if len(renamed) != len(value):
+            return Failure("duplicate_key", "", "two fields of the record have one name once they are renamed")
+        return renamed
+
+    def _texts(self, column: Column, rows: list[int], values: list[dict[str, Any]], failures: Failures) -> pa.Array:
+        name = column.name
+        found = [value.get(name) for value in values]
+        if column.kind in ("object", "array"):
+            return pa.array([None if value is None else to_json(value) for value in found], pa.string())
+        nested = [row for row, value in enumerate(found) if isinstance(value, (dict, list))]
+        if name not in self._cleaned:
+            for row in nested:
+                what = "an object" if isinstance(found[row], dict) else "an array"
+                message = f"holds {what} where the contract has one {column.kind} value"
+                failures.setdefault(rows[row], []).append(Failure("type", name, message))
+                found[row] = None
+        return pa.array([to_text(value) for value in found], pa.string())
+
+    def _find_unexpected(self, rows: list[int], values: list[dict[str, Any]], failures: Failures) -> None:
+        names = self._names
+        for row, value in zip(rows, values, strict=True):
+            if value.keys() <= names:
+                continue
+            unknown = sorted(value.keys() - names)
+            if len(self.unexpected) < _LISTED:
+                self.unexpected.update(unknown[:_LISTED])
+            if self._on_unexpected == "quarantine":
+                listed = ", ".join(map(shown, unknown[:_LISTED]))
+                message = f"the contract does not know the fields {listed}"
+                failures.setdefault(row, []).append(Failure("unexpected_column", "", message))

@@ -1,0 +1,280 @@
+"""The engine: landed files in; good rows, quarantined records and a manifest whose counts add up out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from include.engine.account import FileAccount, Manifest, Reason, assert_balanced, total
+from include.engine.block import BlockRules
+from include.engine.check import unchecked_formats
+from include.engine.database import Database
+from include.engine.files import FileReader, FileState, Input
+from include.engine.frame import Bools
+from include.engine.keys import Keys
+from include.engine.mask import Secrets, apply_masks, check_secrets
+from include.engine.quarantine import WHOLE_FILE, Quarantine
+from include.engine.records import Failure, Failures, Piece
+from include.engine.version import ENGINE_VERSION
+from include.engine.write import GoodParts, Spool
+from include.spec.dataset import Dataset
+
+__all__ = ["Input", "Limits", "Progress", "Secrets", "transform"]
+
+MANIFEST = "manifest.json"
+_OURS = ("manifest.json*", "good-*.parquet", "quarantine-*.parquet", ".spool.arrow")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a batch is.
+
+    Args:
+        uri: the file that is being read.
+        files_done, files: how many are through, of how many.
+        bytes_read, bytes_total: stored bytes of this file; the total where it is known.
+        records: records found in the batch so far.
+    """
+
+    uri: str
+    files_done: int
+    files: int
+    bytes_read: int
+    bytes_total: int | None
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds time and memory; none of them changes an answer, but for `inflated`.
+
+    Args:
+        block: bytes read and worked on at a time.
+        inflated: decompressed bytes after which a file is held as `too_large`.
+        part: bytes after which a good Parquet part is followed by another.
+        threads: DuckDB's threads.
+        memory_mb: DuckDB's memory limit.
+    """
+
+    block: int = 4 << 20
+    inflated: int = 1 << 40
+    part: int = 256 << 20
+    threads: int = 2
+    memory_mb: int = 1024
+
+
+def transform(
+    dataset: Dataset,
+    inputs: Sequence[Input],
+    out: Path,
+    *,
+    batch_id: str = "",
+    references: Mapping[str, Path] | None = None,
+    secrets: Secrets | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    limits: Limits | None = None,
+) -> Manifest:
+    """Turn a batch of landed files into Parquet parts and a manifest, which is written last.
+
+    Args:
+        dataset: contract and pipeline.
+        inputs: the files, in the order in which their records count as first and last.
+        out: a folder; parts of an earlier run in it are removed.
+        batch_id: identity of the batch, for the manifest.
+        references: reference files, by the name that the pipeline gives them.
+        secrets: the keys of masks and of quarantined raw bytes.
+        progress: called after every block.
+        limits: bounds on time and memory.
+
+    Raises:
+        TerminalEngineError: the dataset cannot be run: a rule, a reference, a secret. Bad data never raise.
+        AccountingError: the counts do not add up, a defect of the engine; no manifest is written.
+        TransientEngineError: there was not enough memory.
+        OSError: an input cannot be read, or `out` not written.
+    """
+    limits, secrets = limits or Limits(), secrets or Secrets()
+    check_secrets(dataset, secrets)
+    out.mkdir(parents=True, exist_ok=True)
+    for pattern in _OURS:
+        for stale in out.glob(pattern):
+            stale.unlink()
+    with Database(threads=limits.threads, memory_mb=limits.memory_mb) as database:
+        batch = _Batch(dataset, inputs, out, references or {}, secrets, limits, database, progress)
+        try:
+            for state in batch.states:
+                batch.read(state)
+            manifest = batch.finish(batch_id)
+        finally:
+            batch.spool.remove()
+    scratch = out / f"{MANIFEST}.tmp"
+    scratch.write_text(manifest.to_json(), encoding="utf-8")
+    os.replace(scratch, out / MANIFEST)
+    return manifest
+
+
+class _Batch:
+    def __init__(
+        self,
+        dataset: Dataset,
+        inputs: Sequence[Input],
+        out: Path,
+        references: Mapping[str, Path],
+        secrets: Secrets,
+        limits: Limits,
+        database: Database,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._dataset, self._out, self._secrets, self._limits = dataset, out, secrets, limits
+        self._report = progress
+        self.states = [FileState(number, item) for number, item in enumerate(inputs)]
+        self._rules = BlockRules(dataset, references, database)
+        self._keys = Keys(dataset, database)
+        self._reader = FileReader(
+            dataset, block=limits.block, inflated_limit=limits.inflated, progress=self._tell_progress
+        )
+        self._quarantine = Quarantine(out / "quarantine-00000.parquet", secrets, secret=bool(dataset.pipeline.mask))
+        self.spool = Spool(out / ".spool.arrow", dataset)
+        self._pending: list[Piece] = []
+        self._pending_bytes = 0
+
+    def _tell_progress(self, state: FileState, read: int) -> None:
+        if self._report:
+            records = sum(other.records for other in self.states)
+            self._report(Progress(state.input.uri, state.number, len(self.states), read, state.input.size, records))
+
+    def read(self, state: FileState) -> None:
+        """Read a file; small ones wait for one another, so that rules run over blocks of some size."""
+        state.notes.extend(unchecked_formats(self._dataset.columns))
+        for piece in self._reader.pieces(state):
+            self._pending.append(piece)
+            self._pending_bytes += len(piece.frame.data)
+            if self._pending_bytes >= self._limits.block:
+                self._flush()
+
+    def _flush(self) -> None:
+        pieces, self._pending, self._pending_bytes = self._pending, [], 0
+        if not pieces:
+            return
+        known: Failures = {}
+        first = 0
+        for piece in pieces:
+            if piece.failures:
+                known |= {
+                    first + row: piece.failures[record]
+                    for row, record in enumerate(piece.rows.tolist())
+                    if record in piece.failures
+                }
+            first += len(piece.rows)
+        outcome = self._rules.run(pa.concat_tables([piece.table for piece in pieces]).combine_chunks(), known)
+        files = np.concatenate([np.full(len(piece.rows), piece.file, np.int64) for piece in pieces])
+        ordinals = np.concatenate([piece.first + piece.rows for piece in pieces])
+        self._keys.add(outcome.good)
+        self.spool.add(outcome.good, files[outcome.rows], ordinals[outcome.rows])
+        for number, count in enumerate(np.bincount(files[outcome.filtered], minlength=len(self.states)).tolist()):
+            self.states[number].filtered += count
+        self._put_aside(pieces, outcome.failures)
+
+    def _put_aside(self, pieces: list[Piece], found: Failures) -> None:
+        """Quarantine every record that failed, in the order of the files."""
+        first = 0
+        rows = sorted(found)
+        at = 0
+        for piece in pieces:
+            last = first + len(piece.rows)
+            failures = dict(piece.failures)
+            while at < len(rows) and rows[at] < last:
+                failures[int(piece.rows[rows[at] - first])] = found[rows[at]]
+                at += 1
+            for record in sorted(failures):
+                self._put_record(piece, record, failures[record])
+            self.states[piece.file].failed += len(failures)
+            first = last
+
+    def _put_record(self, piece: Piece, record: int, failures: list[Failure]) -> None:
+        frame, state = piece.frame, self.states[piece.file]
+        raw, length = frame.raw(record), int(frame.lengths[record])
+        whole = not any(failure.column == "" and failure.rule != "unexpected_column" for failure in failures)
+        text = self._rules.shower.text(raw, length, whole=whole or _is_rule(failures), layout=state.layout)
+        place = (piece.first + record, int(frame.lines[record]), int(frame.offsets[record]), length)
+        self._quarantine.add((state.input.file_id, state.input.uri), place, failures, raw, text)
+
+    def finish(self, batch_id: str) -> Manifest:
+        """Decide which files are in, find duplicates among them, write the parts, and account for every record."""
+        self._flush()
+        for state in self.states:
+            self._admit(state)
+        held = np.array([state.reason is not None for state in self.states], np.bool_)
+        files = self.spool.finish()
+        admitted = ~held[files] if len(files) else np.zeros(0, np.bool_)
+        keep = self._dataset.pipeline.load.keep
+        duplicates = self._keys.duplicates(admitted, lambda rows: self.spool.take(rows, self._keys.columns), keep)
+        parts = self._write(admitted & ~duplicates)
+        loaded = np.bincount(files[admitted & ~duplicates], minlength=len(self.states)).tolist()
+        doubled = np.bincount(files[duplicates], minlength=len(self.states)).tolist()
+        accounts = tuple(self._account(state, loaded[state.number], doubled[state.number]) for state in self.states)
+        manifest = Manifest(
+            dataset=self._dataset.name,
+            batch_id=batch_id,
+            files=accounts,
+            good=tuple(parts.names),
+            quarantine=tuple(self._quarantine.close()),
+            rules=dict(sorted(self._quarantine.rules.items())),
+            engine_version=ENGINE_VERSION,
+            **total(accounts),
+        )
+        assert_balanced(manifest, written=parts.rows)
+        return manifest
+
+    def _admit(self, state: FileState) -> None:
+        """Hold a file that is wrong as a whole; a held file leaves one quarantine row of its own."""
+        share = self._dataset.pipeline.tolerate
+        if state.unreadable * 2 > state.records:
+            message = f"{state.unreadable:,} of {state.records:,} records are not UTF-8. Send the file as UTF-8."
+            state.hold(Reason("wrong_encoding", message))
+        if state.failed > share.share * state.records:
+            part = f"{state.failed:,} of {state.records:,} records failed ({state.failed / state.records:.1%})"
+            state.hold(Reason("over_tolerance", f"{part}; `tolerate.quarantined` allows {share.quarantined}"))
+        if state.reason:
+            failure = Failure(state.reason.code, "", state.reason.message)
+            file = (state.input.file_id, state.input.uri)
+            self._quarantine.add(file, (WHOLE_FILE, 0, 0, state.bytes), [failure], None, None)
+
+    def _write(self, stays: Bools) -> GoodParts:
+        ids = [state.input.file_id for state in self.states]
+        parts = GoodParts(self._out, self._dataset, ids, part_bytes=self._limits.part)
+        for first, batch in self.spool.batches():
+            wanted = stays[first : first + batch.num_rows]
+            table = pa.Table.from_batches([batch])
+            if not wanted.all():
+                table = table.filter(pa.array(wanted))
+            parts.add(apply_masks(table, self._dataset, self._secrets))
+        parts.close()
+        return parts
+
+    def _account(self, state: FileState, loaded: int, duplicates: int) -> FileAccount:
+        is_held = state.reason is not None
+        if state.failed and self._dataset.pipeline.mask and not self._secrets.raw_key:
+            state.notes.append("raw bytes of quarantined records were not kept: LANDFALL_RAW_KEY is not set")
+        return FileAccount(
+            file_id=state.input.file_id,
+            uri=state.input.uri,
+            state="held" if is_held else "accepted",
+            records=state.records,
+            loaded=loaded,
+            filtered=0 if is_held else state.filtered,
+            duplicates=duplicates,
+            quarantined=state.records if is_held else state.failed,
+            bytes=state.bytes,
+            reason=state.reason,
+            failed=state.failed,
+            notes=tuple(state.notes),
+        )
+
+
+def _is_rule(failures: list[Failure]) -> bool:
+    return all(failure.rule == "filter" or failure.column for failure in failures)

@@ -1,0 +1,93 @@
+"""What people may read of a record: messages and texts that never hold a masked column's value."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+
+from include.engine.json_text import Defect, Reader, to_json
+from include.engine.parse_csv import Layout, split_records
+from include.engine.records import shown
+from include.spec.dataset import Dataset
+
+_TEXT = 1000
+_HIDDEN = "***"
+
+
+class Shower:
+    """Quotes values and records of one dataset.
+
+    A column that a rule makes of a masked column is treated as masked: its values are not quoted either.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._names = tuple(column.name for column in dataset.columns)
+        self.hidden = _tainted(dataset)
+        self.secret = bool(dataset.pipeline.mask)
+        self._reader = Reader()
+
+    def value(self, column: str, value: object) -> str:
+        """Quote a column's value, or say that it is not shown."""
+        return "the value (not shown: the column is masked)" if column in self.hidden else shown(value)
+
+    def inputs(self, expression: str, values: Mapping[str, object]) -> str:
+        """List the values that a rule read, for its failure's message."""
+        read = columns_in(expression, self._names)
+        parts = [
+            f"{name} = {_HIDDEN if name in self.hidden else shown(values[name])}" for name in read if name in values
+        ]
+        return ", ".join(parts) or "this record"
+
+    def text(self, raw: bytes | None, length: int, *, whole: bool, layout: Layout | None) -> str:
+        """Return a record as a person may read it.
+
+        Args:
+            raw: its bytes; None where they were skipped.
+            length: how many they are.
+            whole: the record was split into fields.
+            layout: of a CSV file, which cell is which column.
+        """
+        if raw is None:
+            return f"[not read: {length} bytes]"
+        if not self.secret:
+            return raw[: 4 * _TEXT].decode(errors="replace")[:_TEXT]
+        redacted = f"[redacted: {length} bytes]"
+        if not whole:
+            return redacted
+        if self._dataset.pipeline.format.type == "csv":
+            return self._csv(raw, layout, redacted)[:_TEXT]
+        return self._json(raw, redacted)[:_TEXT]
+
+    def _csv(self, raw: bytes, layout: Layout | None, redacted: str) -> str:
+        form = self._dataset.pipeline.format
+        cells = next(split_records(raw, form), [])
+        if layout is None or len(cells) != layout.width:
+            return redacted
+        clear = [_HIDDEN if name in self.hidden else cell for cell, name in zip(cells, layout.names, strict=True)]
+        line = io.StringIO()
+        csv.writer(line, delimiter=form.delimiter, quotechar=form.quote, lineterminator="").writerow(clear)
+        return line.getvalue()
+
+    def _json(self, raw: bytes, redacted: str) -> str:
+        value = self._reader.read(raw.decode(errors="replace"))
+        if isinstance(value, Defect) or not isinstance(value, dict):
+            return redacted
+        rename = self._dataset.pipeline.format.rename
+        return to_json({key: _HIDDEN if rename.get(key, key) in self.hidden else part for key, part in value.items()})
+
+
+def columns_in(expression: str, names: Sequence[str]) -> list[str]:
+    """Return which of these columns an expression names (strings that look like a name count too)."""
+    words = {word.lower() for word in re.findall(r"[A-Za-z_][A-Za-z0-9_]*", expression)}
+    return [name for name in names if name.lower() in words]
+
+
+def _tainted(dataset: Dataset) -> frozenset[str]:
+    hidden = set(dataset.pipeline.mask)
+    for _ in dataset.columns:
+        for rules in (dataset.pipeline.clean, dataset.pipeline.derive):
+            hidden |= {name for name, rule in rules.items() if columns_in(rule, sorted(hidden))}
+    return frozenset(hidden)

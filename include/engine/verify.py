@@ -1,0 +1,141 @@
+"""Types a block's text columns and checks them: one query for all rows, a second one for the few that fail."""
+
+# ruff: noqa: S608 - it makes SQL for an engine without files or network; names and texts pass through quote and literal
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from include.engine.cast import arrow_type, explain_type, value_sql
+from include.engine.check import Check, checks_of
+from include.engine.database import Database, quote
+from include.engine.errors import TerminalRuleError
+from include.engine.frame import Bools
+from include.engine.nested import ok_name
+from include.engine.records import Failure
+from include.engine.show import Shower
+from include.spec.columns import Column
+
+_PASSED_ON = ("string", "object")
+
+
+class Verifier:
+    """Types and checks some columns of a dataset.
+
+    Args:
+        columns: the columns.
+        typed: they are typed already (derived, enriched); else they are text.
+        shower: quotes values in messages.
+        database: runs the checks.
+
+    Raises:
+        TerminalRuleError: a pattern, bound or format of the contract cannot be run.
+    """
+
+    def __init__(self, columns: Sequence[Column], *, typed: bool, shower: Shower, database: Database) -> None:
+        self._columns = tuple(columns)
+        self._typed = typed
+        self._shower = shower
+        self._database = database
+        self._checks: list[tuple[int, Check | None, str, str]] = []  # column, check, rule, SQL that is true on failure
+        for number, column in enumerate(self._columns):
+            self._add_checks(number, column)
+
+    def _add_checks(self, number: int, column: Column) -> None:
+        if not self._typed:
+            self._checks.append((number, None, "type", self._type_failure(number, column)))
+        if column.required:
+            self._checks.append((number, None, "required", f"x{number} IS NULL"))
+        for check in checks_of(column, self._database):
+            self._checks.append((number, check, check.rule, f"NOT coalesce({check.sql(f'v{number}')}, true)"))
+
+    def _type_failure(self, number: int, column: Column) -> str:
+        if column.kind == "object":
+            return f"NOT {quote(ok_name(column.name))}"
+        if column.kind == "array":
+            nulls = f"len(list_filter(v{number}, lambda item: item IS NULL)) > 0"
+            return f"NOT {quote(ok_name(column.name))} OR coalesce({nulls}, false)"
+        return "false" if column.kind == "string" else f"(x{number} IS NOT NULL AND v{number} IS NULL)"
+
+    def _inner(self) -> str:
+        parts = ["*"]
+        for number, column in enumerate(self._columns):
+            name = quote(column.name)
+            value = name if self._typed else value_sql(column, name)
+            parts += [f"{name} AS x{number}", f"{value} AS v{number}"]
+        return f"SELECT {', '.join(parts)} FROM block"
+
+    def probe(self) -> None:
+        """Compile the checks.
+
+        Raises:
+            TerminalRuleError: one of them cannot be run.
+        """
+        if not self._columns:
+            return
+        fields = [(c.name, arrow_type(c, written=False) if self._typed else _text_type(c)) for c in self._columns]
+        flags = [(ok_name(c.name), pa.bool_()) for c in self._columns if c.kind in ("object", "array")]
+        empty = pa.schema(fields + ([] if self._typed else flags)).empty_table()
+        try:
+            self.run(empty)
+            return
+        except self._database.error as error:
+            whole = error
+        for number, _, rule, sql in self._checks:
+            try:
+                self._database.query(f"SELECT {sql} AS failed FROM ({self._inner()})", block=empty)
+            except self._database.error as error:
+                what = f"column {self._columns[number].name}: its {rule} cannot be checked"
+                raise TerminalRuleError(f"{what}: {str(error).splitlines()[0]}") from error
+        raise TerminalRuleError(f"the contract's checks cannot be run: {str(whole).splitlines()[0]}") from whole
+
+    def run(self, block: pa.Table) -> tuple[pa.Table, Bools]:
+        """Type and check a block.
+
+        Returns:
+            the typed columns, and which rows fail something.
+        """
+        failing = " OR ".join(f"({sql})" for _, _, _, sql in self._checks if sql != "false") or "false"
+        made = [
+            f"v{number} AS {quote(column.name)}"
+            for number, column in enumerate(self._columns)
+            if not self._typed and column.kind not in _PASSED_ON
+        ]
+        found = self._database.query(
+            f"SELECT {', '.join([*made, f'({failing}) AS _failing'])} FROM ({self._inner()})", block=block
+        )
+        names = set(found.column_names)
+        columns = {c.name: (found if c.name in names else block).column(c.name) for c in self._columns}
+        return pa.table(columns), found.column("_failing").to_numpy().astype(np.bool_)
+
+    def explain(self, block: pa.Table, texts: pa.Table) -> list[list[Failure]]:
+        """Say for each row of a block what it fails.
+
+        Args:
+            block: the failing rows.
+            texts: the same rows' values, to be quoted.
+        """
+        if not block.num_rows or not self._checks:
+            return [[] for _ in range(block.num_rows)]
+        flags = ", ".join(f"({sql}) AS f{index}" for index, (_, _, _, sql) in enumerate(self._checks))
+        found = self._database.query(f"SELECT {flags} FROM ({self._inner()})", block=block)
+        failures: list[list[Failure]] = [[] for _ in range(block.num_rows)]
+        for index, (number, check, rule, _) in enumerate(self._checks):
+            column = self._columns[number]
+            for row in np.flatnonzero(found.column(f"f{index}").to_numpy()).tolist():
+                value = texts.column(column.name)[row].as_py()
+                failures[row].append(Failure(rule, column.name, self._message(column, check, rule, value)))
+        return failures
+
+    def _message(self, column: Column, check: Check | None, rule: str, value: object) -> str:
+        if rule == "required":
+            return "is missing, and the contract requires it"
+        says = check.says if check else explain_type(column, str(value))
+        return f"{self._shower.value(column.name, value)} {says}"
+
+
+def _text_type(column: Column) -> pa.DataType:
+    return pa.list_(pa.string()) if column.kind == "array" else pa.string()

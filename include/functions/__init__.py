@@ -1,0 +1,1 @@
+"""Serverless entry points around the engine, one package a cloud."""

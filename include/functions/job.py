@@ -1,0 +1,159 @@
+"""One request of the transform function, whatever the cloud: check, read, transform, write, publish."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from include.functions.failures import BadRequest, InputChanged
+from include.functions.protocol import PinnedInput, PinnedReference, TransformRequest, TransformResponse, bucket_of
+from include.spec.settings import Settings
+
+if TYPE_CHECKING:
+    from include.engine.account import Manifest
+    from include.engine.mask import Secrets
+    from include.spec.dataset import Dataset
+
+
+class Store(Protocol):
+    """What the function needs of an object store; failures are FunctionFailure."""
+
+    def check(self, inputs: Sequence[PinnedInput]) -> None:
+        """Raise InputMissing or InputChanged unless every input is there in its version."""
+
+    def open(self, pinned: PinnedInput) -> BinaryIO:
+        """Open an input in its version; a stream that ends before the whole was read raises."""
+
+    def fetch(self, reference: PinnedReference, target: Path) -> None:
+        """Write a reference file to a path."""
+
+    def read(self, uri: str) -> bytes | None:
+        """Return an object's content; None if there is none."""
+
+    def write(self, uri: str, source: Path) -> None:
+        """Write a file to an object."""
+
+    def publish(self, uri: str, content: bytes) -> bytes:
+        """Write an object unless it exists; return what it holds."""
+
+
+def run_job(request: TransformRequest, store: Store, settings: Settings, secrets: Secrets) -> TransformResponse:
+    """Transform one batch, or return what an earlier call with the same path published.
+
+    Args:
+        request: the batch.
+        store: where it is read from and written to.
+        settings: which buckets may be read and written.
+        secrets: the keys of masks and of quarantined raw bytes.
+
+    Raises:
+        FunctionFailure: it cannot be done; says whether trying again can help.
+        SpecError: the dataset is not valid.
+        EngineError: the engine cannot run it.
+    """
+    from include.spec.dataset import Dataset
+
+    dataset = Dataset.from_wire(request.dataset)
+    check_places(request, dataset, settings)
+    published = store.read(request.manifest)
+    if published is None:
+        published = _transform(request, dataset, store, secrets)
+    return _response(request, published)
+
+
+def check_places(request: TransformRequest, dataset: Dataset, settings: Settings) -> None:
+    """Refuse to read or write where this deployment's datasets do not lie.
+
+    Raises:
+        BadRequest: an address is in a bucket that is not among them.
+    """
+    own = bucket_of(dataset.pipeline.source.uri.replace("{landing}", settings.landing))
+    readable = {settings.landing, settings.archive, own}
+    for number, pinned in enumerate(request.inputs):
+        _check_place(pinned.uri, readable, f"inputs.{number}.uri")
+    for name, reference in request.references.items():
+        _check_place(reference.uri, {settings.work, *readable}, f"references.{name}.uri")
+    _check_place(request.output, {settings.work}, "output")
+
+
+def _check_place(uri: str, buckets: set[str], where: str) -> None:
+    if bucket_of(uri) not in buckets:
+        message = f"{where} is in bucket {bucket_of(uri)}; it must be in {' or '.join(sorted(buckets))}"
+        raise BadRequest("bad_request", message, where)
+
+
+def _transform(request: TransformRequest, dataset: Dataset, store: Store, secrets: Secrets) -> bytes:
+    from include.engine.run import Input, transform
+
+    store.check(request.inputs)
+    with tempfile.TemporaryDirectory(prefix="landfall-") as scratch:
+        out = Path(scratch) / "out"
+        inputs = [Input(i.file_id, i.uri, _opener(store, i), i.size) for i in request.inputs]
+        references = _references(request.references, store, Path(scratch))
+        manifest = transform(dataset, inputs, out, batch_id=request.batch_id, references=references, secrets=secrets)
+        # A store that does not honour versions would have let a file change under our hands.
+        store.check(request.inputs)
+        for name in (*manifest.good, *manifest.quarantine):
+            store.write(request.output + name, out / name)
+        return store.publish(request.manifest, _published(manifest, request.output))
+
+
+@contextmanager
+def _discreet(dataset: Dataset) -> Iterator[None]:
+    """Keep the values of masked columns out of what the engine says of rules and references."""
+    from include.engine.errors import TerminalReferenceError, TerminalRuleError
+
+    try:
+        yield
+    except (TerminalRuleError, TerminalReferenceError) as error:
+        # DuckDB quotes values; so may what is said of a line of the reference file.
+        if not dataset.pipeline.mask or (isinstance(error, TerminalRuleError) and error.__cause__ is None):
+            raise
+        place = str(error).partition(": ")[0]
+        raise type(error)(f"{place}: cannot be run; the dataset has masked columns, so no more is shown") from error
+
+
+def _opener(store: Store, pinned: PinnedInput) -> Callable[[], BinaryIO]:
+    return lambda: store.open(pinned)
+
+
+def _references(pinned: Mapping[str, PinnedReference], store: Store, folder: Path) -> dict[str, Path]:
+    paths = {}
+    for number, (name, reference) in enumerate(sorted(pinned.items())):
+        # The name in the request is a key, never a path.
+        paths[name] = folder / f"reference-{number}"
+        store.fetch(reference, paths[name])
+    return paths
+
+
+def _published(manifest: Manifest, output: str) -> bytes:
+    content = asdict(manifest)
+    for parts in ("good", "quarantine"):
+        content[parts] = [output + name for name in content[parts]]
+    return json.dumps(content, ensure_ascii=False, indent=1).encode()
+
+
+def _response(request: TransformRequest, published: bytes) -> TransformResponse:
+    from include.engine.account import Manifest
+
+    try:
+        manifest = Manifest.from_json(published)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputChanged("output_taken", "what lies there is no manifest", request.manifest) from error
+    if manifest.batch_id != request.batch_id:
+        raise InputChanged("output_taken", "the manifest there is another batch's", request.manifest)
+    return TransformResponse(
+        manifest=request.manifest,
+        records=manifest.records,
+        loaded=manifest.loaded,
+        filtered=manifest.filtered,
+        duplicates=manifest.duplicates,
+        quarantined=manifest.quarantined,
+        held=sum(account.state == "held" for account in manifest.files),
+        files=len(manifest.files),
+    )

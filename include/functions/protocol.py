@@ -1,0 +1,115 @@
+"""What a caller sends to the transform function of any cloud, and what it answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from include.spec.model import Model
+
+MAX_BODY = 8_000_000
+MAX_INPUTS = 10_000
+MANIFEST = "manifest.json"
+
+ObjectUri = Annotated[str, Field(pattern=r"^(gs|s3)://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/[^\r\n]{1,1024}$")]
+
+
+def bucket_of(uri: str) -> str:
+    """Return the bucket of an object's address."""
+    return uri.split("/", 3)[2]
+
+
+class PinnedInput(Model):
+    """One landed file, in exactly one version.
+
+    Args:
+        file_id: identity of the version.
+        generation: the store's number of the version.
+        size: bytes as stored.
+        crc32c: of the stored bytes, in base64; empty where the store has none.
+    """
+
+    file_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")
+    uri: ObjectUri
+    generation: int = Field(ge=0)
+    size: int = Field(ge=0)
+    crc32c: str = Field("", max_length=64)
+
+
+class PinnedReference(Model):
+    """A reference file, in exactly one version."""
+
+    uri: ObjectUri
+    generation: int = Field(ge=0)
+
+
+class TransformRequest(Model):
+    """One batch.
+
+    Args:
+        dataset: what `Dataset.to_wire` gave.
+        batch_id: identity of the batch: of all that can change its answer.
+        attempt: number of the try; each try writes below a path of its own.
+        inputs: the files, in the order in which their records count as first and last.
+        references: by the name that the pipeline gives them, such as ``reference/customers.csv``.
+        output: prefix under which parts and manifest are written; ends in ``<batch_id>/attempt-<attempt>/``.
+    """
+
+    dataset: dict[str, Any]
+    batch_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")
+    attempt: int = Field(ge=1)
+    inputs: tuple[PinnedInput, ...] = Field(min_length=1, max_length=MAX_INPUTS, strict=False)
+    references: dict[str, PinnedReference] = Field({}, max_length=100)
+    output: ObjectUri
+
+    @property
+    def idempotency_key(self) -> str:
+        """What the header ``Idempotency-Key`` says, where it is sent."""
+        return f"{self.batch_id}-{self.attempt}"
+
+    @property
+    def manifest(self) -> str:
+        """Where the manifest is written, last of all: its presence means that the batch is complete."""
+        return self.output + MANIFEST
+
+    @model_validator(mode="after")
+    def _own_path(self) -> TransformRequest:
+        if not self.output.endswith(f"/{self.batch_id}/attempt-{self.attempt}/") or "/../" in self.output:
+            raise ValueError("output must end in <batch_id>/attempt-<attempt>/, so that no two tries share a path")
+        return self
+
+
+class TransformResponse(Model):
+    """What became of the batch: the manifest's address, and the manifest's counts."""
+
+    manifest: str
+    records: int
+    loaded: int
+    filtered: int
+    duplicates: int
+    quarantined: int
+    held: int = Field(description="files of which nothing is loaded")
+    files: int
+
+
+class ErrorBody(Model):
+    """Why a batch could not be transformed.
+
+    Args:
+        code: stable; callers may decide by it.
+        message: for a person; holds no data.
+        retryable: whether the same request can succeed later.
+        where: what it is about: an object's address, a field of the request, or nothing.
+    """
+
+    code: str
+    message: str
+    retryable: bool
+    where: str = ""
+
+
+class ErrorResponse(Model):
+    """The body of every answer that is no success."""
+
+    error: ErrorBody
