@@ -150,6 +150,17 @@ def _plain_or_bisect(database: Database, rule: Rule, block: pa.Table) -> tuple[p
     return found, np.zeros(block.num_rows, np.bool_)
 
 
+def why(database: Database, rule: Rule, row: pa.Table) -> str:
+    """Say in words, without any value, why a rule fails on one row; empty where it does not."""
+    from include.engine.rule import failure_reason
+
+    try:
+        database.query(f"SELECT {rule.sql} AS e FROM block", block=row)
+    except database.error as error:
+        return failure_reason(error)
+    return ""
+
+
 def _null_type(name: str) -> str:
     return "BOOLEAN" if name == "misfit" else "VARCHAR"
 

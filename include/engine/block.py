@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from include.engine.apply import Rule, column_outputs, compiled, probe, run_rule, text_outputs, truth_outputs
+from include.engine.apply import Rule, column_outputs, compiled, probe, run_rule, text_outputs, truth_outputs, why
 from include.engine.cast import arrow_type
 from include.engine.database import Database
 from include.engine.enrich import Reference
@@ -21,6 +21,8 @@ from include.engine.show import Shower
 from include.engine.verify import Verifier
 from include.spec.columns import Column
 from include.spec.dataset import Dataset
+
+_EXPLAINED = 20  # failures of a rule in one block that are run again alone, to learn why
 
 
 @dataclass(slots=True)
@@ -56,6 +58,9 @@ class BlockRules:
         self._source = Verifier(dataset.source_columns, typed=False, shower=self.shower, database=database)
         self._made = Verifier(made, typed=True, shower=self.shower, database=database)
         self._made_columns = made
+        is_json = dataset.pipeline.format.type != "csv"
+        names = {column.name for column in dataset.source_columns} if is_json else set()
+        self._trusted = frozenset(names - set(dataset.pipeline.clean))
         self._source.probe()
         self._made.probe()
         enrich = dataset.pipeline.enrich
@@ -99,7 +104,7 @@ class BlockRules:
         """
         failures = {row: list(reasons) for row, reasons in known.items()}
         texts = self._run_clean(texts, failures)
-        block = read_nested(texts, self._dataset.source_columns)
+        block = read_nested(texts, self._dataset.source_columns, self._trusted)
         typed, failing = self._source.run(block)
         self._explain(self._source, block, texts, failing, failures)
         failing[list(failures)] = True
@@ -185,9 +190,12 @@ class BlockRules:
         rows = np.flatnonzero(failed)
         if not len(rows):
             return
-        for row, values in zip(rows.tolist(), block.take(pa.array(rows)).to_pylist(), strict=True):
+        taken = block.take(pa.array(rows))
+        for number, (row, values) in enumerate(zip(rows.tolist(), taken.to_pylist(), strict=True)):
             inputs = self.shower.inputs(rule.expression, values)
             message = f"the rule {rule.expression} cannot be worked out for {inputs}"
+            if number < _EXPLAINED and (reason := why(self._database, rule, taken.slice(number, 1))):
+                message += f": {reason}"
             failures.setdefault(row, []).append(Failure(rule.name, rule.column, message))
 
 

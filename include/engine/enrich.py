@@ -16,7 +16,7 @@ from include.engine.frame import Bools
 from include.engine.frame_csv import CsvFramer
 from include.engine.nested import read_nested
 from include.engine.parse_csv import split_records
-from include.engine.records import framing_failures, shown
+from include.engine.records import framing_failures
 from include.engine.show import Shower
 from include.engine.verify import Verifier
 from include.spec.columns import Column
@@ -36,7 +36,7 @@ class Reference:
         database: casts the reference's cells.
 
     Raises:
-        TerminalReferenceError: the file is missing, malformed, holds a value that is not of its column's type, or a key twice.
+        TerminalReferenceError: the file is missing or malformed, a value has the wrong type, or a key stands twice.
     """
 
     def __init__(self, dataset: Dataset, enrich: Enrich, references: Mapping[str, Path], database: Database) -> None:
@@ -52,7 +52,7 @@ class Reference:
         texts, lines = _read(path, enrich, [column.name for column in wanted])
         table = self._typed(texts, lines, wanted, dataset, database)
         self._keys = table.column(enrich.on).combine_chunks()
-        self._refuse_repeated(texts.column(enrich.on).to_pylist(), lines)
+        self._refuse_repeated(texts.column(enrich.on).to_pylist(), lines, Shower(dataset))
         self._taken = table.select(list(enrich.take))
 
     def _typed(
@@ -68,7 +68,7 @@ class Reference:
             raise TerminalReferenceError(f"{where}: {first.message}. Mend the reference file.")
         return table
 
-    def _refuse_repeated(self, keys: list[str | None], lines: list[int]) -> None:
+    def _refuse_repeated(self, keys: list[str | None], lines: list[int], shower: Shower) -> None:
         if None in keys:
             line = lines[keys.index(None)]
             raise TerminalReferenceError(
@@ -76,8 +76,8 @@ class Reference:
             )
         repeated = pc.value_counts(self._keys).filter(pc.greater(pc.value_counts(self._keys).field("counts"), 1))
         if len(repeated):
-            key = Counter(keys).most_common(1)[0][0]
-            message = f"{self.enrich.with_}: {self.enrich.on} {shown(key)} stands more than once; a key must be unique."
+            key = shower.value(self.enrich.on, Counter(keys).most_common(1)[0][0])
+            message = f"{self.enrich.with_}: {self.enrich.on} {key} stands more than once; a key must be unique."
             raise TerminalReferenceError(message)
 
     def take(self, keys: pa.ChunkedArray) -> tuple[pa.Table, Bools]:

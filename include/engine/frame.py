@@ -207,21 +207,24 @@ def find_bad_text(frame: Frame, data: Octets) -> None:
         return
     zeros = np.flatnonzero(data == 0)
     if len(zeros):
-        for record in _records_at(frame, zeros):
-            frame.defects[record] |= NUL
+        frame.defects[_records_at(frame, zeros)] |= NUL
     high = np.flatnonzero(data >= 128)
-    if len(high) and not _is_utf8(memoryview(frame.data)[: len(data)]):
-        for record in _records_at(frame, high):
-            if not _is_utf8(frame.raw(record) or b""):
-                frame.defects[record] |= NOT_UTF8
+    if not len(high) or _is_utf8(memoryview(frame.data)[: len(data)]):
+        return
+    records = _records_at(frame, high)
+    starts, ends = frame.starts[records].tolist(), (frame.starts + frame.lengths)[records].tolist()
+    wrong = [not _is_utf8(frame.data[start:end]) for start, end in zip(starts, ends, strict=True)]
+    frame.defects[records[wrong]] |= NOT_UTF8
 
 
-def _records_at(frame: Frame, positions: Ints) -> list[int]:
+def _records_at(frame: Frame, positions: Ints) -> Ints:
     """The records that hold these positions; those too long to be read left out."""
     records = np.searchsorted(frame.starts, positions, side="right") - 1
     held = (records >= 0) & (positions < (frame.starts + frame.lengths)[records])
-    found = np.unique(records[held])
-    return [int(record) for record in found[(frame.defects[found] & TOO_LONG) == 0]]
+    found = records[held]
+    found = found[np.append(True, np.diff(found) != 0)] if len(found) else found
+    readable: Ints = found[(frame.defects[found] & TOO_LONG) == 0]
+    return readable
 
 
 def _is_utf8(data: memoryview | bytes) -> bool:

@@ -32,8 +32,13 @@ _NONE = np.iinfo(np.int64).max
 
 @dataclass(slots=True)
 class _Guess:
-    """For each line, the record that would begin there: its last line (the number of lines, if none is in sight), what is
-    wrong with it, and whether parity cannot tell, so that it has to be read."""
+    """For each line, the record that would begin there.
+
+    Args:
+        last: its last line; the number of lines, where it does not end in this block.
+        defects: what is wrong with it.
+        doubtful: parity cannot tell, it has to be read.
+    """
 
     last: Ints
     defects: Octets
@@ -140,7 +145,7 @@ class _Walker:
             its last line (the number of lines, where it does not end in this block) and what is wrong with it.
         """
         start, count = int(self._starts[line]), len(self._ends)
-        last, is_bad = self._cells(line, start)
+        last, is_bad = self._read(line)
         reach = (int(self._ends[last]) if last < count else len(self._data) - 1) - start
         if is_bad and last == line:
             return line, TEXT_AFTER_QUOTE
@@ -148,41 +153,39 @@ class _Walker:
             return line, UNCLOSED_QUOTE
         return last, 0
 
-    def _cells(self, line: int, position: int) -> tuple[int, bool]:
-        """Read on from the beginning of a cell; return the line where the record ends, and whether wrongly."""
-        end = int(self._ends[line])
-        while position < end:
-            if self._data[position : position + 1] == self._quote:
-                return self._quoted(line, position + 1)
-            cut = self._data.find(self._delimiter, position, end)
-            position = end if cut < 0 else cut + 1
-        return line, False
-
-    def _quoted(self, line: int, position: int) -> tuple[int, bool]:
-        """Read on from inside a quoted cell."""
+    def _read(self, line: int) -> tuple[int, bool]:
+        """Return the line on which the record ends, and whether something there is wrong."""
+        position, inside = int(self._starts[line]), False
         crossed: list[int] = []
-        while line < len(self._ends) and line not in self._known:
+        while True:
             end = int(self._ends[line])
-            body = self._body.match(self._data, position, end)
-            close = body.end() if body else end
-            if close < end:
-                found = self._after_quote(line, close + 1)
-                break
-            line += 1
-            if line < len(self._ends):
-                position = int(self._starts[line])
+            if inside and self._close(position, end) == end:  # the cell goes on in the next line
+                line += 1
+                if line == len(self._ends) or line in self._known:
+                    found = self._known.get(line, (line, False))
+                    break
                 crossed.append(line)
-        else:
-            found = self._known.get(line, (line, False))
+                position = int(self._starts[line])
+                continue
+            if not inside and position < end and self._data[position : position + 1] == self._quote:
+                position, inside = position + 1, True
+                continue
+            position = self._close(position, end) + 1 if inside else self._cell_end(position, end)
+            is_bad = position < end and self._data[position : position + 1] != self._delimiter
+            if is_bad or position == end:
+                found = (line, is_bad)
+                break
+            position, inside = position + 1, False
         self._known.update(dict.fromkeys(crossed, found))
         return found
 
-    def _after_quote(self, line: int, position: int) -> tuple[int, bool]:
-        if position == int(self._ends[line]):
-            return line, False
-        if self._data[position : position + 1] != self._delimiter:
-            return line, True
-        return self._cells(line, position + 1)
+    def _close(self, position: int, end: int) -> int:
+        body = self._body.match(self._data, position, end)
+        return body.end() if body else end
+
+    def _cell_end(self, position: int, end: int) -> int:
+        cut = self._data.find(self._delimiter, position, end)
+        return end if cut < 0 else cut
 
 
 def _last_lines(before: Ints, after: Ints) -> Ints:

@@ -87,7 +87,7 @@ class ArrayFramer:
         self._line += data.count(b"\n")
 
     def _ends(self, data: Octets) -> tuple[Ints, bool]:
-        """Find where elements end in a chunk (at a comma, or at the array's closing bracket, which is then the last)."""
+        """Find where elements end in a chunk, and whether the last end is the array's closing bracket."""
         quotes = self._quotes(data)
         marks = np.flatnonzero(_MARKS[data])
         outside = ((np.searchsorted(quotes, marks) + self._in_string) & 1) == 0

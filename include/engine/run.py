@@ -99,10 +99,7 @@ def transform(
     """
     limits, secrets = limits or Limits(), secrets or Secrets()
     check_secrets(dataset, secrets)
-    out.mkdir(parents=True, exist_ok=True)
-    for pattern in _OURS:
-        for stale in out.glob(pattern):
-            stale.unlink()
+    _clear(out)
     with Database(threads=limits.threads, memory_mb=limits.memory_mb) as database:
         batch = _Batch(dataset, inputs, out, references or {}, secrets, limits, database, progress)
         try:
@@ -115,6 +112,13 @@ def transform(
     scratch.write_text(manifest.to_json(), encoding="utf-8")
     os.replace(scratch, out / MANIFEST)
     return manifest
+
+
+def _clear(out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for pattern in _OURS:
+        for stale in out.glob(pattern):
+            stale.unlink()
 
 
 class _Batch:

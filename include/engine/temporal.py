@@ -3,7 +3,8 @@
 Without formats in the contract: ISO 8601 dates (`2024-01-05`), times (`10:00:00`, up to 6 decimals) and RFC 3339
 timestamps, `T` or a blank between; `Z` or `±hh:mm`, or no zone: then the column's default zone holds. Digits beyond
 the sixth decimal are taken only where they are zeros. The calendar is real, years run from 0001 to 9999, second 60
-is refused, and so is a local time that the zone's clock skips. A local time that it shows twice is the earlier.
+is refused, and so is a local time that the zone's clock skips. A local time that it shows twice is the later
+(standard time).
 
 With formats, only these: JDK DateTimeFormatter patterns of y u M d H h m s S a E X x Z and quoted or other text.
 """
@@ -70,7 +71,7 @@ _TOKEN = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|.", re.DOTALL)
 
 
 def temporal_sql(column: Column, text: str) -> str:
-    """Return SQL for the typed value of a text; NULL where the text is not of the column's form or not in the calendar."""
+    """Return SQL for the typed value of a text; NULL where it is not of the column's form, or not in the calendar."""
     if not column.formats:
         return iso_sql(column, text)
     cases = [_Pattern(column, pattern).sql(text) for pattern in column.formats]
@@ -128,18 +129,18 @@ class _Pattern:
                 raise self._refusal(f"has no {field}")
 
     def _add(self, found: re.Match[str]) -> None:
-        token, quoted, letter = found.group(0), found.group(1), found.group(2)
-        if letter and set(token) == {"S"}:
-            kept = min(len(token), 6)
-            self._take(_Part("fraction", f"[0-9]{{{kept}}}"), after="0" * (len(token) - kept))
+        run, quoted, letter = found.group(0), found.group(1), found.group(2)
+        if letter and set(run) == {"S"}:
+            kept = min(len(run), 6)
+            self._take(_Part("fraction", f"[0-9]{{{kept}}}"), after="0" * (len(run) - kept))
         elif letter:
-            if token not in _PARTS:
-                raise self._refusal(f"holds {token!r}, which is not known")
-            self._take(_PARTS[token])
-        elif token in "[]{}#":
-            raise self._refusal(f"holds {token!r}; list each form as a pattern of its own")
+            if run not in _PARTS:
+                raise self._refusal(f"holds {run!r}, which is not known")
+            self._take(_PARTS[run])
+        elif run in "[]{}#":
+            raise self._refusal(f"holds {run!r}; list each form as a pattern of its own")
         else:
-            text = token if quoted is None else quoted.replace("''", "'") or "'"
+            text = run if quoted is None else quoted.replace("''", "'") or "'"
             self._shape += re.sub(r"([^A-Za-z0-9_ \x80-\U0010ffff])", r"\\\1", text)
 
     def _take(self, part: _Part, after: str = "") -> None:
@@ -153,7 +154,8 @@ class _Pattern:
 
     def _refusal(self, why: str) -> TerminalRuleError:
         return TerminalRuleError(
-            f"column {self._column.name}: the pattern {self._pattern!r} {why}. docs/tutorial.md lists what patterns may hold."
+            f"column {self._column.name}: the pattern {self._pattern!r} {why}. "
+            "The tutorial lists what patterns may hold."
         )
 
     def sql(self, text: str) -> str:

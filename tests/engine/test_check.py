@@ -34,7 +34,11 @@ from tests.engine.test_cast import cast
             ["-0.50001", "1" + "0" * 29 + "1", "-1" + "0" * 30],
         ),
         (column("v", "date", options={"minimum": "2024-01-01"}), ["2024-01-01"], ["2023-12-31"]),
-        (column("v", "date", options={"format": "dd.MM.yyyy", "maximum": "2024-01-01"}), ["01.01.2024"], ["02.01.2024"]),
+        (
+            column("v", "date", options={"format": "dd.MM.yyyy", "maximum": "2024-01-01"}),
+            ["01.01.2024"],
+            ["02.01.2024"],
+        ),
         (
             column("v", "timestamp", options={"minimum": "2024-01-01T00:00:00Z", "exclusiveMaximum": "2025-01-01"}),
             ["2024-01-01T00:00:00Z", "2024-12-31T23:59:59Z"],
@@ -55,13 +59,18 @@ from tests.engine.test_cast import cast
         ),
         (column("v", options={"format": "byte"}), ["YQ==", ""], ["Y", "Y Q="]),
         (
-            column("v", "array", items={"logicalType": "string", "logicalTypeOptions": {"maxLength": 1}}, options={"minItems": 1, "maxItems": 2}),
+            column(
+                "v",
+                "array",
+                items={"logicalType": "string", "logicalTypeOptions": {"maxLength": 1}},
+                options={"minItems": 1, "maxItems": 2},
+            ),
             ['["a"]', '["a", "b"]'],
             ["[]", '["a", "b", "c"]', '["ab"]'],
         ),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_demand_is_met_or_not(tmp_path: Path, prop: dict[str, Any], passes: list[str], fails: list[str]) -> None:
     good, bad = cast(tmp_path, prop, [*passes, *fails])
     assert list(good) == passes

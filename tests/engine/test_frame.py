@@ -67,6 +67,8 @@ def expected(data: bytes, limit: int = 1 << 40) -> list[Found]:
 @settings(max_examples=600, deadline=None)
 @given(data=MESSY, block=st.integers(1, 50))
 @example(data=b'1,"abc\n2,"x",y\n3,4,5\n', block=1)
+@example(data=b'\n,a",",,"",\n\r,abc"",,""x', block=20)
+@example(data=b'a"' + b',"x"' * 2000 + b"\n", block=9000)
 @example(data=b'\xef\xbb\xbfa\r\n"b"\r', block=2)
 def test_frames_what_the_reference_reader_frames(data: bytes, block: int) -> None:
     assert framed(data, block=block) == expected(data)

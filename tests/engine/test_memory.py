@@ -24,11 +24,15 @@ class Long:
     def __exit__(self, *_): pass
     def read(self, size):
         self.left, give = self.left - 1, self.left
-        return {first!r} if give == {megabytes} + 1 else {body!r} * (1_000_000 // len({body!r})) if give > 0 else {last!r} if give == 0 else b""
+        if give == {megabytes} + 1:
+            return {first!r}
+        return {body!r} * 1_000_000 if give > 0 else {last!r} if give == 0 else b""
 
 spec = dataset(column("a"), format={form!r})
-made = transform(spec, [Input("f", "gs://a/b", lambda: Long({megabytes} + 1))], Path({out!r}), limits=Limits(threads=1))
-print(json.dumps([made.records, made.loaded, made.quarantined, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+long = Input("f", "gs://a/b", lambda: Long({megabytes} + 1))
+made = transform(spec, [long], Path({out!r}), limits=Limits(threads=1))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps([made.records, made.loaded, made.quarantined, peak]))
 """
 
 

@@ -43,7 +43,7 @@ def judge(record: Record) -> tuple[int | None, str | None, str | None] | None:
     return None if number is None else int(number), text, required
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=70, deadline=None, suppress_health_check=SLOW)
 @given(records=FILES, ending=st.sampled_from([b"\n", b"\r\n", b"\r"]), block=st.integers(1, 40), final=st.booleans())
 @example(records=[b'1,"a', b"2,b,c", b'3,"d",e'], ending=b"\n", block=3, final=True)
 def test_every_record_of_a_messy_file_is_where_the_reference_reader_puts_it(
@@ -67,7 +67,7 @@ def test_every_record_of_a_messy_file_is_where_the_reference_reader_puts_it(
     assert rows == [(number, row) for number, _, row in judged if row is not None]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=35, deadline=None, suppress_health_check=SLOW)
 @given(data=st.binary(max_size=80), kind=st.sampled_from(["csv", "ndjson", "json"]), block=st.integers(1, 20))
 def test_any_bytes_are_accounted_for(tmp_path: Path, data: bytes, kind: str, block: int) -> None:
     spec = dataset(column("a"), format={"type": kind, "unexpected_columns": "ignore"})
@@ -81,10 +81,10 @@ def test_any_bytes_are_accounted_for(tmp_path: Path, data: bytes, kind: str, blo
 
 
 def test_the_answer_does_not_depend_on_the_block(tmp_path: Path) -> None:
-    records = [f'{n},"text {n}, quoted\n""twice""",x' if n % 3 else f"{n},é{n}" + ",x" * (n % 2) for n in range(300)]
+    records = [f'{n},"text {n}, quoted\n""twice""",x' if n % 3 else f"{n},é{n}" + ",x" * (n % 2) for n in range(200)]
     data = lines("n,t,u", *records)
     whole = run(MESSY, tmp_path, data)
-    for block in (1, 2, 3, 5, 64, 1000):
+    for block in (1, 5, 1000):
         assert run(MESSY, tmp_path, data, block=block) == whole
 
 
@@ -102,7 +102,8 @@ def test_columns_have_the_types_of_the_contract(tmp_path: Path) -> None:
     assert dict(zip(schema.names, schema.types, strict=True)) == {
         "s": pa.string(), "i": pa.int64(), "f": pa.float64(), "b": pa.bool_(), "d": pa.date32(),
         "dec": pa.decimal128(12, 3), "big": pa.decimal256(43, 5), "ts": pa.timestamp("us", "UTC"),
-        "dt": pa.timestamp("us"), "t": pa.time64("us"), "o": pa.string(), "a": pa.list_(schema.field("a").type.value_field),
+        "dt": pa.timestamp("us"), "t": pa.time64("us"), "o": pa.string(),
+        "a": pa.list_(schema.field("a").type.value_field),
         "_landfall_file_id": pa.string(), "_landfall_record": pa.int64(),
     }  # fmt: skip
     assert schema.field("a").type.value_type == pa.int64()

@@ -1,0 +1,67 @@
+# Landfall. `make help` explains every target; the logic is in local/, not here.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run ui shell stop test check format lock bench-dags clean
+
+# Variables for the command line:
+#   PORT=8090        port of the UI (make ui)
+#   AIRFLOW=3.1.7    run the DAG and plugin tests on that version (make test)
+#   ARGS='-k name'   more arguments for the program behind the target
+#   PYTHON=/path     the Python 3.11 or newer that makes the environments
+PORT ?= 8080
+AIRFLOW ?= 3.3.1
+ARGS ?=
+export PORT
+
+# Compiled modules halve the time Airflow takes to start: keep them even where the shell says not to.
+unexport PYTHONDONTWRITEBYTECODE
+# A developer's own PYTHONPATH or virtual environment must not reach ours.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+SYSTEM_PYTHON = "$$(local/find-python)"
+ENVIRONMENTS  = python=$(SYSTEM_PYTHON) && "$$python" -m local.environments
+AIRFLOW_BIN   = build/env/airflow/bin
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk '/^#   [A-Z]+=/{sub(/^#   /, "       "); print}' Makefile
+
+setup:  ## create the environments from the hashed locks (2 GB, once; all other targets do it too)
+	@$(ENVIRONMENTS) airflow function emulators --dev
+
+run:  ## the main job on the embedded cloud: sample files -> DAGs -> BigQuery, then the accounting
+	@$(ENVIRONMENTS)
+	@$(AIRFLOW_BIN)/python -m local.run $(ARGS)
+
+ui:  ## embedded cloud and full Airflow with the UI at http://localhost:8080; Ctrl-C stops it all
+	@$(ENVIRONMENTS)
+	@exec $(AIRFLOW_BIN)/python -m local.ui
+
+shell:  ## a sub-shell in which `airflow` and `landfall` talk to the embedded cloud
+	@bash local/shell.sh
+
+stop:  ## stop the embedded cloud and the Airflow this clone started; their data stay
+	@python=$(SYSTEM_PYTHON) && "$$python" -m local.ui stop && "$$python" -m local.cloud down
+
+test:  ## all tests, in under 10 minutes; AIRFLOW=3.1.7 for the older managed image
+	@bash local/test.sh "$(AIRFLOW)" $(ARGS)
+
+check:  ## ruff, formatting, mypy --strict and the import rules
+	@$(ENVIRONMENTS) airflow --dev
+	@bash local/check.sh
+
+format:  ## let ruff mend and format what it can
+	@$(ENVIRONMENTS) airflow --dev
+	@$(AIRFLOW_BIN)/python -m ruff check --fix .
+	@$(AIRFLOW_BIN)/python -m ruff format .
+
+lock:  ## resolve all locks anew, with hashes
+	@python=$(SYSTEM_PYTHON) && "$$python" -m local.locks $(ARGS)
+
+bench-dags:  ## measure how long DAG files take to parse and tasks to start -> build/bench-dags.json
+	@$(ENVIRONMENTS) airflow --dev
+	@$(AIRFLOW_BIN)/python -m tests.bench.dags $(ARGS)
+
+clean: stop  ## stop the embedded cloud and delete its data and Airflow's; the environments stay
+	@rm -rf build/cloud build/airflow build/run-report.json

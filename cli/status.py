@@ -1,0 +1,62 @@
+"""`landfall status`: what became of which file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import exit_codes
+from cli.errors import CliError, reported
+
+if TYPE_CHECKING:
+    from cli.ledger import LedgerFile
+
+
+@reported
+def status(
+    dataset: Annotated[str | None, typer.Argument(help="Name of a dataset; without it, every dataset.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Show so many files at most, latest first.")] = 50,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show files, their states and their row accounting, as the ledger in the warehouse has them.
+
+    Ends with 3 when the ledger knows no such file.
+    """
+    from cli.clients import bigquery_client
+    from cli.folders import chosen_folders, settings
+    from cli.ledger import LedgerReader
+    from cli.show import print_json
+
+    if dataset:
+        chosen_folders([dataset])
+    deployment = settings()
+    reader = LedgerReader(bigquery_client(deployment), deployment)
+    files = reader.files(dataset or "", limit) if reader.exists() else []
+    if json:
+        print_json({"files": [dataclasses.asdict(file) for file in files]})
+    elif files:
+        print_files(files)
+    if not files:
+        of = f" of {dataset}" if dataset else ""
+        message = f"the ledger knows no file{of} yet; `landfall ingest DATASET FILE` brings one in"
+        raise CliError(message, exit_codes.NOTHING)
+
+
+def print_files(files: Sequence[LedgerFile]) -> None:
+    """Print the files of each dataset, latest first; the reasons of those held stand below."""
+    from cli.show import COUNTS, console, plain, state, table, when
+
+    out = console()
+    for dataset in sorted({file.dataset for file in files}):
+        listed = table(dataset, ["file", "state", "when"], COUNTS)
+        mine = [file for file in files if file.dataset == dataset]
+        for file in mine:
+            counts = (f"{getattr(file, name):,}" for name in COUNTS)
+            listed.add_row(plain(file.name), state(file.state), when(file.at), *counts)
+        out.print(listed)
+        for file in mine:
+            if file.reason:
+                out.print(f"  {plain(file.name)}: {plain(file.reason)}", soft_wrap=True)

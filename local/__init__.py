@@ -1,0 +1,1 @@
+"""The embedded cloud and everything that makes the project start on a laptop; deployed nowhere."""

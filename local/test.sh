@@ -1,0 +1,22 @@
+#!/bin/bash
+# `make test`: all tests on the Airflow we deploy, or the DAG and plugin tests on another locked one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+version="$1"
+shift
+python="$(local/find-python)"
+current="$(sed -n 's/^apache-airflow==\([0-9.]*\).*/\1/p' requirements/airflow.txt)"
+export PYTHONPATH=".:plugins"
+if [ "$version" = "$current" ]; then
+    "$python" -m local.environments airflow function emulators --dev
+    # Files stay together, for a file's tests share their emulators. Much of the time is waiting, so two
+    # workers help even where there are two cores.
+    exec build/env/airflow/bin/python -m pytest -n "${WORKERS:-2}" --dist loadfile "$@"
+fi
+if [ ! -f "requirements/airflow-$version.txt" ]; then
+    echo "make test: there is no lock for Airflow $version; AIRFLOW is $current or one of:" \
+        "$(cd requirements && ls airflow-*.txt | sed 's/^airflow-//; s/\.txt$//' | tr '\n' ' ')" >&2
+    exit 2
+fi
+"$python" -m local.environments "airflow-$version" function emulators --dev
+exec "build/env/airflow-$version/bin/python" -m pytest tests/dags tests/plugins "$@"
