@@ -24,6 +24,9 @@ PIPELINE = "pipeline.yaml"
 
 M = TypeVar("M", bound=Model)
 
+# characters of a reference file's header
+_MAX_HEADER = 65_536
+
 
 class Dataset(Model):
     """One dataset folder, read.
@@ -200,7 +203,7 @@ def _check_reference(dataset: Dataset, folder: Path, raw: bytes) -> Iterator[Pro
         return
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            header = next(csv.reader(lines), [])
+            header = next(csv.reader([lines.readline(_MAX_HEADER)], strict=True), [])
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         message = f"names a file that is no readable CSV: {error}"
         yield _problem(folder.name, PIPELINE, raw, where, message, "Save it as CSV in UTF-8.")
