@@ -95,7 +95,10 @@ def _transform(request: TransformRequest, dataset: Dataset, store: Store, secret
         out = Path(scratch) / "out"
         inputs = [Input(i.file_id, i.uri, _opener(store, i), i.size) for i in request.inputs]
         references = _references(request.references, store, Path(scratch))
-        manifest = transform(dataset, inputs, out, batch_id=request.batch_id, references=references, secrets=secrets)
+        with _discreet(dataset):
+            manifest = transform(
+                dataset, inputs, out, batch_id=request.batch_id, references=references, secrets=secrets
+            )
         # A store that does not honour versions would have let a file change under our hands.
         store.check(request.inputs)
         for name in (*manifest.good, *manifest.quarantine):

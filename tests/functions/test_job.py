@@ -1,0 +1,85 @@
+"""One request of the function, on a store in memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from include.engine.errors import TerminalReferenceError
+from include.engine.mask import Secrets
+from include.functions.job import run_job
+from include.functions.protocol import PinnedInput, PinnedReference, TransformRequest
+from include.spec.dataset import CONTRACT, PIPELINE, build_dataset
+from include.spec.settings import Settings
+
+CONTRACT_TEXT = b"""
+{kind: DataContract, apiVersion: v3.1.0, id: t, version: 1.0.0, status: active, schema: [{name: t, properties: [
+ {name: email, logicalType: string}, {name: country, logicalType: string}]}]}
+"""
+SOURCE = 'source: {uri: "gs://{landing}/t/*.csv"}, format: {type: csv}, load: {table: a.t, mode: append}'
+ENRICH = "enrich: {with: reference/people.csv, on: email, take: [country]}"
+TWICE = b"email,country\nanna@example.org,DE\nanna@example.org,FR\n"
+
+
+class Memory:
+    """Objects by address; versions do not count."""
+
+    def __init__(self, objects: dict[str, bytes]) -> None:
+        self.objects = objects
+
+    def check(self, inputs: Sequence[PinnedInput]) -> None:
+        assert all(pinned.uri in self.objects for pinned in inputs)
+
+    def open(self, pinned: PinnedInput) -> BinaryIO:
+        return io.BytesIO(self.objects[pinned.uri])
+
+    def fetch(self, reference: PinnedReference, target: Path) -> None:
+        target.write_bytes(self.objects[reference.uri])
+
+    def read(self, uri: str) -> bytes | None:
+        return self.objects.get(uri)
+
+    def write(self, uri: str, source: Path) -> None:
+        self.objects[uri] = source.read_bytes()
+
+    def publish(self, uri: str, content: bytes) -> bytes:
+        return self.objects.setdefault(uri, content)
+
+
+def request(mask: str, settings: Settings) -> TransformRequest:
+    pipeline = f"{{{SOURCE}, {ENRICH}{mask}}}".encode()
+    dataset = build_dataset("t", {CONTRACT: CONTRACT_TEXT, PIPELINE: pipeline})
+    data: dict[str, Any] = {
+        "dataset": dataset.to_wire(),
+        "batch_id": "b1",
+        "attempt": 1,
+        "inputs": [
+            {"file_id": "f", "uri": f"gs://{settings.landing}/t/a.csv", "generation": 1, "size": 9, "crc32c": ""}
+        ],
+        "references": {"reference/people.csv": {"uri": f"gs://{settings.work}/ref.csv", "generation": 1}},
+        "output": f"gs://{settings.work}/t/batches/b1/attempt-1/",
+    }
+    return TransformRequest.model_validate(data)
+
+
+def run(mask: str) -> Any:
+    settings = Settings()
+    store = Memory(
+        {f"gs://{settings.landing}/t/a.csv": b"email\nx@y.z\n", f"gs://{settings.work}/ref.csv": TWICE}
+    )
+    return run_job(request(mask, settings), store, settings, Secrets(mask_key=b"k", raw_key=None))
+
+
+def test_a_reference_that_cannot_serve_is_explained() -> None:
+    with pytest.raises(TerminalReferenceError, match=r"anna@example\.org"):
+        run("")
+
+
+def test_a_masked_value_is_not_part_of_the_explanation() -> None:
+    with pytest.raises(TerminalReferenceError) as caught:
+        run(", mask: {email: sha256}")
+    assert "anna" not in str(caught.value)
