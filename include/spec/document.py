@@ -6,7 +6,6 @@ import json
 import math
 import re
 from collections.abc import Callable, Hashable
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -96,26 +95,16 @@ _Loader.yaml_constructors = {
 }
 
 
-def read_yaml(path: Path, shown: str) -> dict[str, Any]:
-    """Read one YAML file whose top level is a mapping.
+def parse_yaml(raw: bytes, shown: str) -> dict[str, Any]:
+    """Parse YAML (or JSON) bytes whose top level is a mapping.
 
     Args:
-        path: the file.
+        raw: the file's content.
         shown: the name to use for it in problems.
 
     Raises:
-        SpecError: the file is missing, too large, not UTF-8, not YAML, or not a mapping.
+        SpecError: it is too large, not UTF-8, not YAML, or not a mapping.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        fix = "Create the file, or mend its permissions."
-        raise SpecError([Problem(shown, 0, "", "", f"cannot be read: {error.strerror}", fix)]) from error
-    return parse_yaml(raw, shown)
-
-
-def parse_yaml(raw: bytes, shown: str) -> dict[str, Any]:
-    """Parse YAML (or JSON) bytes whose top level is a mapping; see `read_yaml`."""
     if len(raw) > _MAX_BYTES:
         fix = f"Keep it below {_MAX_BYTES} bytes."
         raise SpecError([Problem(shown, 0, "", f"{len(raw)} bytes", "is too large", fix)])

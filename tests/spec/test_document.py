@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.spec.document import line_of, parse_yaml, read_yaml, value_at
+from include.spec.document import line_of, parse_yaml, value_at
 from include.spec.errors import Problem, SpecError
 
 
@@ -145,11 +144,6 @@ def test_what_is_no_yaml_mapping_is_refused_with_a_line_of_the_file(text: str, l
     problem = refused(text)
     assert problem.line == line
     assert message in problem.message
-
-
-def test_a_missing_file_is_a_problem_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"orders/pipeline\.yaml: cannot be read: No such file"):
-        read_yaml(tmp_path / "pipeline.yaml", "orders/pipeline.yaml")
 
 
 JSON = st.recursive(
