@@ -10,7 +10,7 @@ from airflow.sdk import DAG, Asset, Param
 from include.spec.dataset import Dataset
 from include.spec.durations import parse_duration, parse_sla
 from landfall.clouds import cloud_of
-from landfall.compat import keeps_deadlines
+from landfall.compat import HAS_DEADLINES, IngestDag
 from landfall.notifiers.channels import channels
 from landfall.notifiers.deadline import deadline_kwargs
 from landfall.notifiers.failure import NotifyFailure
@@ -33,7 +33,7 @@ def build_dag(dataset: Dataset, documents: dict[str, str]) -> DAG:
     """
     pipeline, contract = dataset.pipeline, dataset.contract
     description = (contract.description or {}).get("purpose", "")
-    with DAG(
+    with IngestDag(
         dag_id=f"ingest_{dataset.name}",
         description=str(description).strip(),
         schedule=_schedule(pipeline.source.every),
@@ -116,7 +116,7 @@ def _deadline(dataset: Dataset) -> Any:  # noqa: ANN401 - absent on versions wit
     """The run's deadline, from the contract's latency; None where it promises none or Airflow cannot keep it."""
     latency = next((p for p in dataset.contract.slaProperties if p.property == "latency"), None)
     interval = parse_sla(float(latency.value or 0), latency.unit) if latency and _is_number(latency.value) else None
-    if not interval or not keeps_deadlines():
+    if not interval or not HAS_DEADLINES:
         return None
     from airflow.sdk.definitions import deadline
 

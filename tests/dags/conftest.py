@@ -38,8 +38,6 @@ def run_dag(in_cloud: object, airflow_database: Path, monkeypatch: pytest.Monkey
     def run(name: str, datasets: Path | None = None, conf: dict[str, Any] | None = None) -> Run:
         if datasets is not None:
             monkeypatch.setenv("LANDFALL_DATASETS", str(datasets))
-        # What keeps a deadline out of the DAG, and its crash out of the run: landfall.compat.keeps_deadlines.
-        monkeypatch.setattr("sys.argv", ["airflow", "dags", "test", name])
         # Airflow 3.1 leaves behind which DAG it parsed a file for.
         monkeypatch.delenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", raising=False)
         from landfall.generate import build_dags

@@ -51,10 +51,10 @@ def test_a_dag_offers_a_form(dag: Any) -> None:
 
 @every_dag
 def test_a_dag_has_the_deadline_its_contract_promises(dag: Any) -> None:
-    from landfall.compat import keeps_deadlines
+    from landfall.compat import HAS_DEADLINES
 
     promised = {"ingest_orders": 60, "ingest_events": 30, "ingest_inventory": 120}
-    if not keeps_deadlines():
+    if not HAS_DEADLINES:
         assert not dag.deadline
         return
     alerts = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
