@@ -68,9 +68,7 @@ def request(mask: str, settings: Settings) -> TransformRequest:
 
 def run(mask: str) -> Any:
     settings = Settings()
-    store = Memory(
-        {f"gs://{settings.landing}/t/a.csv": b"email\nx@y.z\n", f"gs://{settings.work}/ref.csv": TWICE}
-    )
+    store = Memory({f"gs://{settings.landing}/t/a.csv": b"email\nx@y.z\n", f"gs://{settings.work}/ref.csv": TWICE})
     return run_job(request(mask, settings), store, settings, Secrets(mask_key=b"k", raw_key=None))
 
 
