@@ -97,16 +97,17 @@ def _default_args(dataset: Dataset) -> dict[str, Any]:
 
 
 def _form() -> dict[str, Param]:
+    # Nullable, and null by default: the UI takes any other field for one that must be filled in.
     return {
         "files": Param(
-            [], type="array", items={"type": "string"}, title="Files",
+            None, type=["null", "array"], items={"type": "string"}, title="Files",
             description="object names in the landing bucket; none: all that are new", **_DIALECT,
         ),
         "prefix": Param(
-            "", type="string", title="Prefix", description="only objects whose name begins so", **_DIALECT
+            None, type=["null", "string"], title="Prefix", description="only objects whose name begins so", **_DIALECT
         ),
         "force": Param(
-            False, type="boolean", title="Load again",
+            False, type=["null", "boolean"], title="Load again",
             description="also files that are loaded or held already; their rows are replaced", **_DIALECT,
         ),
     }  # fmt: skip
