@@ -53,12 +53,13 @@ def build_dag(dataset: Dataset, documents: dict[str, str]) -> DAG:
 
 def _tasks(dataset: Dataset) -> None:
     cloud = cloud_of(dataset.pipeline.source.uri)
-    patience = dataset.pipeline.source.wait
+    given = dataset.pipeline.source.wait
+    patience = parse_duration(given) if given else None
     wait = cloud.wait(
         dataset.name,
         once=patience is None,
-        poke_interval=_POKE,
-        timeout=parse_duration(patience) if patience else timedelta(0),
+        poke_interval=min(_POKE, patience or _POKE),
+        timeout=patience or timedelta(0),
         soft_fail=patience is not None,
     )
     plan = cloud.plan(dataset.name)

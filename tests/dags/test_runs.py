@@ -24,7 +24,7 @@ schema:
       - {name: name, logicalType: string, logicalTypeOptions: {maxLength: 20}}
 """
 PIPELINE = """
-source: {{uri: "gs://{{landing}}/{name}/{glob}", complete: {complete}}}
+source: {{uri: "gs://{{landing}}/{name}/{glob}", complete: {complete}{wait}}}
 format: {{type: csv}}
 load: {{table: runs.{name}, mode: {mode}}}
 retry: {{attempts: 1}}
@@ -74,12 +74,15 @@ def _code(reason: str | None) -> str | None:
 
 @pytest.fixture
 def case(request: pytest.FixtureRequest, tmp_path: Path, run_dag: Any, landing: Any, query: Any) -> Callable[..., Case]:
-    def make(mode: str = "append", glob: str = "**", complete: str = "none") -> Case:
+    def make(mode: str = "append", glob: str = "**", complete: str = "none", wait: str = "") -> Case:
         name = request.node.name.partition("[")[0][5:55].rstrip("_")
         folder = tmp_path / "datasets" / name
         folder.mkdir(parents=True)
         (folder / "contract.yaml").write_text(CONTRACT)
-        (folder / "pipeline.yaml").write_text(PIPELINE.format(name=name, mode=mode, glob=glob, complete=complete))
+        filled = PIPELINE.format(
+            name=name, mode=mode, glob=glob, complete=complete, wait=f", wait: {wait}" if wait else ""
+        )
+        (folder / "pipeline.yaml").write_text(filled)
         return Case(name, tmp_path / "datasets", run_dag, landing, query)
 
     return make
@@ -89,6 +92,13 @@ def test_nothing_landed_ends_the_run_skipped(case: Any) -> None:
     finished = case().run()
     assert finished.state == "success"
     assert finished.tasks == SKIPPED
+
+
+def test_a_run_that_waits_gives_its_slot_back_and_ends_skipped_when_its_time_is_up(case: Any) -> None:
+    it = case(wait="2s")
+    assert it.run().tasks == SKIPPED
+    it.land("a.csv", "id,day,name\n1,2026-01-01,x\n")
+    assert it.run().tasks == SUCCESS
 
 
 def test_temporary_names_are_left_alone(case: Any) -> None:
