@@ -56,3 +56,8 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared data are not here")
     return folder
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name cases of bytes by their length: archives hold the time of day, and workers must agree on the names."""
+    return f"{argname}:{len(val)}B" if isinstance(val, bytes) else None
