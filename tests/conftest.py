@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared"
+SHARED = Path(os.environ.get("LANDFALL_SHARED") or ROOT.parent / "shared")
 
 # Airflow fixes its home when it is first imported: one a test process, gone with it.
 _HOME = tempfile.TemporaryDirectory(prefix="landfall-airflow-")

@@ -58,7 +58,7 @@ class BlockRules:
         self._source = Verifier(dataset.source_columns, typed=False, shower=self.shower, database=database)
         self._made = Verifier(made, typed=True, shower=self.shower, database=database)
         self._made_columns = made
-        is_json = dataset.pipeline.format.type != "csv"
+        is_json = dataset.pipeline.format.type not in ("csv", "fixed")
         names = {column.name for column in dataset.source_columns} if is_json else set()
         self._trusted = frozenset(names - set(dataset.pipeline.clean))
         self._source.probe()

@@ -1,15 +1,15 @@
-"""Reads a file's bytes, gzip or plain, in pieces of the size asked for, and says when they are damaged."""
+"""Reads a file's bytes, plain or compressed, in pieces of the size asked for, and says when they are damaged."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
-from typing import BinaryIO, Literal
+import tempfile
+from typing import IO, BinaryIO, Literal, cast
 
 from include.engine.account import Reason
+from include.engine.archive import ZIP_MAGIC, ZipReader
+from include.engine.inflate import CHUNK, MAGIC_BYTES, Inflater, codec_of
 
-_GZIP = b"\x1f\x8b"
-_CHUNK = 1 << 18
+Compression = Literal["auto", "none", "gzip", "zstd", "bzip2", "zip"]
 
 
 class Source:
@@ -17,35 +17,62 @@ class Source:
 
     Args:
         raw: the file, opened for reading; its own errors pass through.
-        compression: auto looks at the first two bytes.
+        compression: auto looks at the first bytes.
         limit: decompressed bytes after which a file is given up (a gzip bomb makes 10 GB of 10 MB).
     """
 
-    def __init__(
-        self, raw: BinaryIO, *, compression: Literal["auto", "none", "gzip"] = "auto", limit: int = 1 << 40
-    ) -> None:
+    def __init__(self, raw: BinaryIO, *, compression: Compression = "auto", limit: int = 1 << 40) -> None:
         self._raw = raw
         self._limit = limit
         self._pending = b""
         self._ended = False
-        self._inflater: _Inflater | None = None
+        self._inflater: Inflater | ZipReader | None = None
+        self._spools: list[IO[bytes]] = []
         self.damage: Reason | None = None
         self.compressed_bytes = 0
         self.bytes = 0
         self._open(compression)
 
-    def _open(self, compression: str) -> None:
-        first = self._read_raw(_CHUNK)
-        while first and len(first) < len(_GZIP) and (more := self._read_raw(_CHUNK)):
+    def _open(self, compression: Compression) -> None:
+        first = self._read_raw(CHUNK)
+        while first and len(first) < MAGIC_BYTES and (more := self._read_raw(CHUNK)):
             first += more
-        is_gzip = first.startswith(_GZIP)
-        if compression == "gzip" and first and not is_gzip:
-            message = "the file is not gzip, though `format.compression` says so"
+        found = "zip" if first.startswith(ZIP_MAGIC) else codec_of(first)
+        if compression not in ("auto", "none") and first and found != compression:
+            message = f"the file is not {compression}, though `format.compression` says so"
             self.damage, self._ended = Reason("wrong_format", message), True
-        elif compression != "none" and is_gzip:
-            self._inflater = _Inflater(self._read_raw, first)
-        else:
+        elif compression == "none" or found is None:
             self._pending, self.bytes = first, len(first)
+        elif found == "zip":
+            self._inflater = ZipReader(self._spool(first))
+        else:
+            self._inflater = Inflater(found, self._read_raw, first)
+
+    def _spool(self, first: bytes) -> BinaryIO:
+        """Copy the stored bytes to a place where they can be read in any order."""
+        spool = self._scratch()
+        spool.write(first)
+        while self.compressed_bytes <= self._limit and (data := self._read_raw(CHUNK)):
+            spool.write(data)
+        return spool
+
+    def _scratch(self) -> BinaryIO:
+        spool = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
+        self._spools.append(spool)
+        return cast(BinaryIO, spool)
+
+    def close(self) -> None:
+        """Let temporary files go; the file itself stays open."""
+        for spool in self._spools:
+            spool.close()
+
+    def seekable(self) -> BinaryIO:
+        """Copy what is left of the decompressed bytes, as far as they can be read, to a place to seek in."""
+        spool = self._scratch()
+        while data := self.read(CHUNK):
+            spool.write(data)
+        spool.seek(0)
+        return spool
 
     def _read_raw(self, size: int) -> bytes:
         data = self._raw.read(size)
@@ -86,56 +113,3 @@ class Source:
         data = self._inflater.read(size)
         self.damage = self._inflater.damage
         return data
-
-
-class _Inflater:
-    """Inflates one gzip member after another, never more at a time than was asked for."""
-
-    def __init__(self, read: Callable[[int], bytes], first: bytes) -> None:
-        self._read_raw = read
-        self._input = first
-        self._member = zlib.decompressobj(wbits=31)
-        self.damage: Reason | None = None
-
-    def read(self, size: int) -> bytes:
-        """Return at least one and at most `size` bytes; none at the end or at damage."""
-        while self.damage is None:
-            if self._member.eof and not self._next_member():
-                return b""
-            if not self._input:
-                self._input = self._read_raw(_CHUNK)
-            if not self._input:  # zlib may hold output back once it has taken all input
-                if data := self._member.decompress(b"", size):
-                    return data
-                if self._member.eof:
-                    continue
-                message = "the gzip stream ends in the middle: the upload was cut off. Send the file again."
-                self.damage = Reason("truncated_gzip", message)
-                return b""
-            try:
-                data = self._member.decompress(self._input, size)
-            except zlib.error as error:
-                message = f"the gzip stream is corrupt ({error}). Send the file again."
-                self.damage = Reason("corrupt_gzip", message)
-                return b""
-            self._input = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
-            if data:
-                return data
-        return b""
-
-    def _next_member(self) -> bool:
-        # Tapes and some tools pad with zero bytes; RFC 1952 lets members follow one another.
-        while len(rest := self._input.lstrip(b"\0")) < len(_GZIP):
-            more = self._read_raw(_CHUNK)
-            if not more:
-                break
-            self._input = rest + more
-        self._input = rest
-        if not rest:
-            return False
-        if not rest.startswith(_GZIP):
-            message = "bytes that are no gzip follow the gzip stream. Send the file again."
-            self.damage = Reason("corrupt_gzip", message)
-            return False
-        self._member = zlib.decompressobj(wbits=31)
-        return True

@@ -11,11 +11,12 @@ import pyarrow as pa
 
 from include.engine.account import Reason
 from include.engine.decompress import Source
-from include.engine.frame import NOT_UTF8, Frame, Framer, LineFramer
+from include.engine.frame import NOT_UTF8, Frame, Framer, Ints, LineFramer
 from include.engine.frame_csv import CsvFramer
 from include.engine.frame_json import ArrayFramer
 from include.engine.parse_csv import Layout, parse_csv, positional_layout, read_header
 from include.engine.parse_json import JsonParser
+from include.engine.readers import RecordReader, has_reader, open_reader
 from include.engine.records import Failures, Piece, framing_failures
 from include.engine.sniff import HEAD, foreign_format, looks_like_json
 from include.spec.dataset import Dataset
@@ -99,12 +100,29 @@ class FileReader:
             head = source.head(HEAD)
             if not head and source.damage is None:
                 state.hold(Reason("empty_file", "the file holds no bytes; if that is right, send at least its header"))
-            foreign = foreign_format(head, self._form.type) if head else None
-            state.hold(foreign)
-            if head and foreign is None:
-                yield from self._split(state, source, head)
+            is_object = self._form.records is not None
+            foreign = foreign_format(head, self._form.type, is_object) if head else None
+            state.hold(source.damage if foreign and source.damage else foreign)
+            try:
+                if head and foreign is None:
+                    yield from self._read(state, source, head)
+            finally:
+                source.close()
             state.bytes = source.bytes
             state.hold(source.damage)
+
+    def _read(self, state: FileState, source: Source, head: bytes) -> Iterator[Piece]:
+        if not has_reader(self._form):
+            yield from self._split(state, source, head)
+            return
+        reader = open_reader(self._dataset, source, block=self._block)
+        for frame in reader.frames():
+            table, rows, wrong = reader.parse(frame)
+            yield self._made(state, frame, table, rows, framing_failures(frame) | wrong)
+            self._progress(state, source.compressed_bytes)
+        if source.damage is None:
+            state.hold(reader.damage)
+        self._note_unexpected(state, reader)
 
     def _split(self, state: FileState, source: Source, head: bytes) -> Iterator[Piece]:
         parser = JsonParser(self._dataset)
@@ -159,12 +177,15 @@ class FileReader:
         elif state.layout is not None:
             table, rows, wrong = parse_csv(frame, state.layout, self._dataset)
             failures |= wrong
+        return self._made(state, frame, table, rows, failures)
+
+    def _made(self, state: FileState, frame: Frame, table: pa.Table, rows: Ints, failures: Failures) -> Piece:
         piece = Piece(state.number, state.records, frame, rows, table, failures)
         state.records += len(frame)
         state.unreadable += int(np.count_nonzero(frame.defects & NOT_UTF8))
         return piece
 
-    def _note_unexpected(self, state: FileState, parser: JsonParser) -> None:
+    def _note_unexpected(self, state: FileState, parser: JsonParser | RecordReader) -> None:
         names = ", ".join(sorted(parser.unexpected)[:20])
         if not names:
             return

@@ -54,6 +54,11 @@ class Frame:
     def __len__(self) -> int:
         return len(self.starts)
 
+    @property
+    def size(self) -> int:
+        """Bytes that the frame takes in memory."""
+        return len(self.data)
+
     def raw(self, record: int) -> bytes | None:
         """Return a record's bytes; None where they were skipped."""
         start = int(self.starts[record])

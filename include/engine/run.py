@@ -156,7 +156,7 @@ class _Batch:
         state.notes.extend(unchecked_formats(self._dataset.columns))
         for piece in self._reader.pieces(state):
             self._pending.append(piece)
-            self._pending_bytes += len(piece.frame.data)
+            self._pending_bytes += piece.frame.size
             if self._pending_bytes >= self._limits.block:
                 self._flush()
 

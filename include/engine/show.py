@@ -11,6 +11,7 @@ from include.engine.json_text import Defect, Reader, to_json
 from include.engine.parse_csv import Layout, split_records
 from include.engine.records import shown
 from include.spec.dataset import Dataset
+from include.spec.places import parse_path, parse_positions
 
 _TEXT = 1000
 _HIDDEN = "***"
@@ -57,8 +58,13 @@ class Shower:
         redacted = f"[redacted: {length} bytes]"
         if not whole:
             return redacted
-        if self._dataset.pipeline.format.type == "csv":
+        kind = self._dataset.pipeline.format.type
+        if kind == "csv":
             return self._csv(raw, layout, redacted)[:_TEXT]
+        if kind == "fixed":
+            return self._fixed(raw.decode(errors="replace"))[:_TEXT]
+        if kind == "xml":
+            return redacted
         return self._json(raw, redacted)[:_TEXT]
 
     def _csv(self, raw: bytes, layout: Layout | None, redacted: str) -> str:
@@ -75,8 +81,23 @@ class Shower:
         value = self._reader.read(raw.decode(errors="replace"))
         if isinstance(value, Defect) or not isinstance(value, dict):
             return redacted
-        rename = self._dataset.pipeline.format.rename
-        return to_json({key: _HIDDEN if rename.get(key, key) in self.hidden else part for key, part in value.items()})
+        form = self._dataset.pipeline.format
+        ways = {parse_path(path)[0] for name, path in form.paths.items() if name in self.hidden}
+        return to_json({
+            key: _HIDDEN if key in ways or form.rename.get(key, key) in self.hidden else part
+            for key, part in value.items()
+        })  # fmt: skip
+
+    def _fixed(self, line: str) -> str:
+        """Show what stands in the columns that are not masked, and blanks everywhere else."""
+        clear = [" "] * len(line)
+        for name, text in self._dataset.pipeline.format.positions.items():
+            start, end = parse_positions(text)
+            field = line[start:end]
+            if name in self.hidden:
+                field = _HIDDEN.ljust(len(field))[: len(field)]
+            clear[start : start + len(field)] = field
+        return "".join(clear)
 
 
 def columns_in(expression: str, names: Sequence[str]) -> list[str]:

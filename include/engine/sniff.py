@@ -8,16 +8,18 @@ from typing import Literal
 from include.engine.account import Reason
 
 HEAD = 4096
+Expected = Literal["csv", "ndjson", "json", "fixed", "xml", "parquet", "avro"]
+_BINARY: dict[str, bytes] = {"parquet": b"PAR1", "avro": b"Obj\x01"}
 _MAGIC = (
     (b"PAR1", "Parquet"),
-    (b"PK\x03\x04", "a zip archive or an Excel workbook (xlsx)"),
+    (b"PK\x03\x04", "a zip archive inside another, or one that `format.compression` does not expect"),
     (b"PK\x05\x06", "an empty zip archive"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (xls)"),
     (b"%PDF-", "PDF"),
-    (b"\x28\xb5\x2f\xfd", "zstd-compressed"),
+    (b"\x28\xb5\x2f\xfd", "zstd-compressed once more than expected"),
     (b"\xfd7zXZ\0", "xz-compressed"),
     (b"7z\xbc\xaf", "a 7z archive"),
-    (b"BZh", "bzip2-compressed"),
+    (b"BZh", "bzip2-compressed once more than expected"),
     (b"\x1f\x8b", "gzip-compressed once more than expected"),
     (b"Obj\x01", "Avro"),
     (b"ORC", "ORC"),
@@ -32,12 +34,15 @@ _TEXTUAL = (b"PAR1", b"ORC", b"BZh", b"Obj\x01")
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\r\f\x1b")
 
 
-def foreign_format(head: bytes, expected: Literal["csv", "ndjson", "json"]) -> Reason | None:
+def foreign_format(head: bytes, expected: Expected, is_object: bool = False) -> Reason | None:
     """Return why a file is held unread, or None where it may be what it should be.
 
     Args:
         head: the first `HEAD` decompressed bytes, fewer if the file is shorter.
+        is_object: JSON is expected as one object, not as an array.
     """
+    if expected in _BINARY and head.startswith(_BINARY[expected]):
+        return None
     for mark, name in _WIDE:
         if head.startswith(mark):
             return _wrong_encoding(f"the file is {name}, not UTF-8")
@@ -48,11 +53,22 @@ def foreign_format(head: bytes, expected: Literal["csv", "ndjson", "json"]) -> R
         return _wrong_encoding("the file looks like UTF-16 without a byte order mark, not UTF-8")
     if _is_binary(head):
         return _wrong_format("the file is binary", expected)
+    if expected in _BINARY:
+        return _wrong_format("the file does not begin as that format does", expected)
+    if expected == "xml":
+        return _no_xml(head)
     if _MARKUP.match(head):
         return _wrong_format("the file is HTML or XML", expected)
-    if expected == "csv":
+    if expected in ("csv", "fixed"):
         return None
-    return _no_json(head, expected)
+    return _no_json(head, expected, is_object)
+
+
+def _no_xml(head: bytes) -> Reason | None:
+    body = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if re.match(rb"<(?:!doctype\s+html|html)\b", body, re.IGNORECASE):
+        return _wrong_format("the file is HTML", "xml", " An error page may have been saved in its place.")
+    return None if body.startswith(b"<") or not body else _wrong_format("the file does not begin with a tag", "xml")
 
 
 def looks_like_json(head: bytes) -> bool:
@@ -60,10 +76,13 @@ def looks_like_json(head: bytes) -> bool:
     return bool(re.match(rb'(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*(?:"(?:[^"\\\n]|\\.)*"\s*:|\})', head))
 
 
-def _no_json(head: bytes, expected: Literal["ndjson", "json"]) -> Reason | None:
+def _no_json(head: bytes, expected: str, is_object: bool) -> Reason | None:
     body = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not body:
         return None
+    if is_object:
+        hint = " `format.records` says that the array of records stands in it."
+        return None if body.startswith(b"{") else _wrong_format("the file is no JSON object", expected, hint)
     if expected == "json":
         if body.startswith(b"["):
             return None

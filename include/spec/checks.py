@@ -13,6 +13,7 @@ from include.spec.columns import Column
 from include.spec.contract import ItemProperty, LogicalTypeOptions, Property
 from include.spec.durations import parse_sla
 from include.spec.explain import Path_
+from include.spec.formats import check_format
 
 if TYPE_CHECKING:
     from include.spec.dataset import Dataset
@@ -59,6 +60,7 @@ def check_dataset(dataset: Dataset, *, rules: bool) -> Iterator[Finding]:
         fix = "Name the folder in lower case, digits and underscores, at most 63 characters."
         yield _CONTRACT, (), f"the folder's name {dataset.name!r} makes no DAG id", fix
     yield from _check_columns(dataset)
+    yield from check_format(dataset)
     yield from _check_load(dataset)
     yield from _check_latency(dataset)
     yield from _check_references(dataset)

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, JsonValue, field_validat
 
 from include.spec.durations import parse_duration, parse_size
 from include.spec.model import Model
+from include.spec.places import parse_path, parse_positions
 
 
 def _is_duration(text: str) -> str:
@@ -19,6 +20,16 @@ def _is_duration(text: str) -> str:
 
 def _is_size(text: str) -> str:
     parse_size(text)
+    return text
+
+
+def _is_positions(text: str) -> str:
+    parse_positions(text)
+    return text
+
+
+def _is_path(text: str) -> str:
+    parse_path(text)
     return text
 
 
@@ -74,6 +85,21 @@ Schedule = Annotated[
     Field(examples=["5m", "0 6 * * *", "@daily"], json_schema_extra=_pattern(f"{_PRESET}|{_CRON}|{_DURATION}")),
 ]
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,299}$")]
+Positions = Annotated[
+    str,
+    AfterValidator(_is_positions),
+    Field(examples=["1-8", "9"], json_schema_extra=_pattern("[1-9][0-9]{0,6}(?:-[1-9][0-9]{0,6})?")),
+]
+FieldPath = Annotated[
+    str,
+    AfterValidator(_is_path),
+    Field(
+        examples=["customer.address.city", "@id"],
+        min_length=1,
+        max_length=1000,
+        description=r"names from the outside in, a dot between two; \. is a dot in a name",
+    ),
+]
 Rule = Annotated[str, Field(min_length=1, max_length=10_000, description="a GoogleSQL expression over one row")]
 
 
@@ -108,14 +134,32 @@ class Source(Model):
 class Format(Model):
     """How the bytes of a file are to be read."""
 
-    type: Literal["csv", "ndjson", "json"] = Field(description="json: one array of objects")
-    compression: Literal["auto", "none", "gzip"] = Field("auto", description="auto: by the file's first bytes")
+    type: Literal["csv", "ndjson", "json", "fixed", "xml", "parquet", "avro"] = Field(
+        description="json: one array of objects; fixed: fields at fixed positions of a line"
+    )
+    compression: Literal["auto", "none", "gzip", "zstd", "bzip2", "zip"] = Field(
+        "auto", description="auto: by the file's first bytes; a zip holds exactly one file"
+    )
     encoding: Literal["utf-8"] = Field("utf-8", description="the characters' encoding")
     delimiter: str = Field(",", min_length=1, max_length=1, description="csv: what stands between two fields")
     quote: str = Field('"', min_length=1, max_length=1, description="csv: what encloses a field that holds anything")
     header: bool = Field(True, description="csv: the first record names the columns, in any order")
     null_values: tuple[str, ...] = Field(
-        ("",), strict=False, description="csv: unquoted cells that stand for null (a quoted one is data)"
+        ("",),
+        strict=False,
+        description="csv: unquoted cells that stand for null (a quoted one is data); fixed, xml: texts that do",
+    )
+    positions: dict[ColumnName, Positions] = Field(
+        {}, description="fixed: column: first and last character of its field, counted from 1"
+    )
+    width: int | None = Field(
+        None, ge=1, le=1_000_000, description="fixed: characters of a line; none: up to the last position"
+    )
+    records: FieldPath | None = Field(
+        None, description="xml: the element that is a record; json: where in one object the array of records stands"
+    )
+    paths: dict[ColumnName, FieldPath] = Field(
+        {}, description="json, ndjson, xml, parquet, avro: column: where its value stands in a record"
     )
     rename: dict[str, ColumnName] = Field({}, description="names in the file that differ from the contract's")
     unexpected_columns: Literal["quarantine", "ignore", "fail"] = Field(

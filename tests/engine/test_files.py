@@ -34,7 +34,7 @@ def packed(data: bytes) -> bytes:
         (b"a,b,c\nx,1,2\n", "unexpected_column", '"c"'),
         (b'a,"b\nx,1\n', "malformed_header", "quotes"),
         (b"PAR1\x00\x00\x15\x04", "wrong_format", "Parquet"),
-        (b"PK\x03\x04\x14\x00\x06\x00", "wrong_format", "xlsx"),
+        (b"PK\x03\x04\x14\x00\x06\x00", "truncated_zip", "cut off"),
         (b"<!DOCTYPE html><html>", "wrong_format", "HTML"),
         (b'{"a": "x", "b": 1}\n', "wrong_format", "JSON"),
         (b'[{"a": "x", "b": 1}]\n', "wrong_format", "JSON"),
