@@ -41,10 +41,11 @@ class Fields:
     Args:
         dataset: its source columns are the fields that are taken.
         columns: those of them to take; all, where nothing is said. Then other fields are looked at, too.
-        lone_items: an array of one item cannot be told from the item (XML).
+        is_xml: values are elements (frame_xml.py): an array of one cannot be told from its item, nor an element
+            without attributes from its text; a column that is no object takes an element's text.
     """
 
-    def __init__(self, dataset: Dataset, columns: Sequence[Column] | None = None, *, lone_items: bool = False) -> None:
+    def __init__(self, dataset: Dataset, columns: Sequence[Column] | None = None, *, is_xml: bool = False) -> None:
         form = dataset.pipeline.format
         self._columns = dataset.source_columns if columns is None else tuple(columns)
         self._watches = columns is None
@@ -52,7 +53,7 @@ class Fields:
         self._paths = {name: parse_path(path) for name, path in form.paths.items()}
         self._on_unexpected = form.unexpected_columns
         self._cleaned = frozenset(dataset.pipeline.clean)
-        self._lone_items = lone_items
+        self._is_xml = is_xml
         self._nulls = frozenset(form.null_values) if form.type == "xml" else frozenset()
         plain = {column.name for column in self._columns} - self._paths.keys()
         self._known = plain | {path[0] for path in self._paths.values()}
@@ -98,9 +99,9 @@ class Fields:
         path = self._paths.get(column.name, (column.name,))
         texts: list[str | None] = []
         for row, value in zip(rows, values, strict=True):
-            part = _at(value, path, column.kind == "array")
-            if self._lone_items and column.kind == "array" and not isinstance(part, (list, _Stray, type(None))):
-                part = [part]
+            part = _at(value, path, column.kind == "array", self._is_xml)
+            if self._is_xml:
+                part = self._of_xml(column, part)
             if column.string_format == "byte":
                 part = as_base64(part) or part
             wrong = self._misfit(column, part)
@@ -109,6 +110,17 @@ class Fields:
                 failures.setdefault(row, []).append(Failure(rule, column.name, wrong))
             texts.append(None if wrong else self._text(column, part))
         return pa.array(texts, pa.string())
+
+    def _of_xml(self, column: Column, part: Any) -> Any:  # noqa: ANN401
+        if part is None or isinstance(part, _Stray) or (isinstance(part, str) and part in self._nulls):
+            return None if isinstance(part, str) else part
+        if column.kind == "array":
+            items = part if isinstance(part, list) else [part]
+            return [self._of_xml(column.items or column, item) for item in items]
+        if column.kind == "object":
+            return {"#text": part} if isinstance(part, str) else part
+        is_leaf = isinstance(part, dict) and all(key == "#text" or key.startswith("@") for key in part)
+        return self._of_xml(column, part.get("#text")) if is_leaf else part
 
     def _misfit(self, column: Column, part: object) -> str:
         if isinstance(part, _Stray):
@@ -121,7 +133,7 @@ class Fields:
         return f"holds {what} where the contract has one {column.kind} value"
 
     def _text(self, column: Column, part: Any) -> str | None:  # noqa: ANN401 - JSON holds anything
-        if part is None or (isinstance(part, str) and part in self._nulls):
+        if part is None:
             return None
         return to_json(part) if column.kind in ("object", "array") else to_text(part)
 
@@ -138,22 +150,24 @@ class Fields:
                 failures.setdefault(row, []).append(Failure("unexpected_column", "", message))
 
 
-def _at(value: Any, path: tuple[str, ...], is_array: bool) -> Any:  # noqa: ANN401
+def _at(value: Any, path: tuple[str, ...], is_array: bool, is_xml: bool) -> Any:  # noqa: ANN401
     for step, name in enumerate(path):
         if value is None:
             return None
         if isinstance(value, list) and is_array:
-            return _of_each(value, path[step:])
+            return _of_each(value, path[step:], is_xml)
+        if is_xml and isinstance(value, str):
+            value = {"#text": value}
         if not isinstance(value, dict):
             return _Stray("an array" if isinstance(value, list) else "a single value")
         value = value.get(name)
     return value
 
 
-def _of_each(items: list[Any], path: tuple[str, ...]) -> Any:  # noqa: ANN401
+def _of_each(items: list[Any], path: tuple[str, ...], is_xml: bool) -> Any:  # noqa: ANN401
     found: list[Any] = []
     for item in items:
-        part = _at(item, path, True)
+        part = _at(item, path, True, is_xml)
         if isinstance(part, _Stray):
             return part
         found.extend(part) if isinstance(part, list) else found.append(part)

@@ -30,7 +30,7 @@ class XmlReader:
         form = dataset.pipeline.format
         path = parse_path(form.records or "")
         self._framer = XmlFramer(read, block=block, limit=parse_size(form.max_record), path=path)
-        self._fields = Fields(dataset, lone_items=True)
+        self._fields = Fields(dataset, is_xml=True)
         self.unexpected = self._fields.unexpected
 
     @property
