@@ -43,6 +43,7 @@ _LARGEST_BLOCK: Final = 64 << 20  # as stored
 _LARGEST_INFLATED: Final = 256 << 20
 _FRAME_BYTES: Final = 1 << 20
 _FRAME_ROWS: Final = 4096
+_IN_MEMORY: Final = 4  # bytes that a decoded byte takes, about
 _MOST_EMPTY: Final = 100_000  # records in a block that take no bytes
 # What fastavro raises for bytes that are no record of the schema.
 _UNREADABLE: Final = (
@@ -163,10 +164,11 @@ class AvroReader:
             raise _Damaged("corrupt_avro", f"a block of {size:,} bytes says that it has {count:,} records")
         done = 0
         while done < count:
+            begin = data.tell()
             values, wrong = self._records(schema, data, count - done)
             done += len(values)
             if values:
-                yield self._frame(values, 4 * _FRAME_BYTES)
+                yield self._frame(values, _IN_MEMORY * (data.tell() - begin))
             if wrong is not None:
                 raise self._corrupt(wrong) from wrong
         if data.tell() != size:

@@ -82,6 +82,11 @@ def test_a_bomb_stops_at_the_limit(tmp_path: Path) -> None:
 
 
 def test_a_zip_said_or_denied_by_the_pipeline_is_checked(tmp_path: Path) -> None:
-    for said, data in (("zip", GOOD), ("none", packed(("a.csv", GOOD))), ("zstd", GOOD), ("bzip2", gzip.compress(GOOD))):
+    for said, data in (
+        ("zip", GOOD),
+        ("none", packed(("a.csv", GOOD))),
+        ("zstd", GOOD),
+        ("bzip2", gzip.compress(GOOD)),
+    ):
         spec = dataset(column("a"), column("b", "integer"), format={"type": "csv", "compression": said})
         assert run(spec, tmp_path, data).code == "wrong_format"

@@ -49,7 +49,9 @@ CODECS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zs
 @settings(max_examples=150, deadline=None)
 @given(
     codec=st.sampled_from(sorted(CODECS)),
-    members=st.lists(st.binary(max_size=300), min_size=1, max_size=3), step=st.integers(1, 50), size=st.integers(1, 70)
+    members=st.lists(st.binary(max_size=300), min_size=1, max_size=3),
+    step=st.integers(1, 50),
+    size=st.integers(1, 70),
 )
 def test_members_come_out_as_they_went_in(codec: str, members: list[bytes], step: int, size: int) -> None:
     packed = b"".join(map(CODECS[codec], members))
