@@ -189,7 +189,7 @@ class FileReader:
         names = ", ".join(sorted(parser.unexpected)[:20])
         if not names:
             return
-        if self._form.unexpected_columns == "fail":
+        if self._form.unexpected_columns not in ("ignore", "quarantine"):
             message = f"the contract does not know the fields {names}. "
             fix = "Add them to it, or set `format.unexpected_columns: ignore`."
             state.hold(Reason("unexpected_column", message + fix))

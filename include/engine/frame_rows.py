@@ -12,7 +12,7 @@ from include.engine.frame import Frame
 NOWHERE = -1  # the byte offset of what has none
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class RowFrame(Frame):
     """A frame of rows; its lines are row numbers, counted from 1, and its lengths those of the renderings made.
 
@@ -45,4 +45,5 @@ def frame_rows(first: int, count: int, render: Callable[[int], str], held: int) 
     """
     nothing = np.zeros(count, np.int64)
     numbers = np.arange(first + 1, first + 1 + count, dtype=np.int64)
-    return RowFrame(b"", nothing, nothing.copy(), nothing + NOWHERE, numbers, np.zeros(count, np.uint8), render, held)
+    parts = (b"", nothing, nothing.copy(), nothing + NOWHERE, numbers, np.zeros(count, np.uint8))
+    return RowFrame(*parts, render=render, held=held)

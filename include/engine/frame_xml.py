@@ -39,7 +39,7 @@ class _Refused(Exception):
         self.reason = Reason(code, message)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class XmlFrame(Frame):
     """A frame that holds the records' values, too; of one that has none, why."""
 
@@ -223,7 +223,8 @@ class XmlFramer:
         lost = (lengths > self._limit) | (starts < self._base)
         defects = np.where(lost, TOO_LONG, 0).astype(np.uint8)
         begins = np.where(lost, -1, starts - self._base)
-        return XmlFrame(self._data, begins, lengths, starts, lines, defects, [item.value for item in found])
+        values = [item.value for item in found]
+        return XmlFrame(self._data, begins, lengths, starts, lines, defects, values=values)
 
     def _find_nothing(self) -> None:
         if self.damage is None and not self._count and self._seen:

@@ -60,7 +60,7 @@ class _Damaged(Exception):
         self.reason = Reason(code, message)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _AvroFrame(RowFrame):
     values: list[dict[str, Any]] = field(default_factory=list)
 
@@ -194,8 +194,8 @@ class AvroReader:
 
     def _frame(self, values: list[dict[str, Any]], held: int) -> _AvroFrame:
         base = frame_rows(self._rows - len(values), len(values), lambda row: to_json(values[row]), held)
-        parts = (base.data, base.starts, base.lengths, base.offsets, base.lines, base.defects, base.render, base.held)
-        return _AvroFrame(*parts, values)
+        parts = (base.data, base.starts, base.lengths, base.offsets, base.lines, base.defects)
+        return _AvroFrame(*parts, render=base.render, held=base.held, values=values)
 
     def parse(self, frame: Frame) -> tuple[pa.Table, Ints, Failures]:
         """Split a frame's records; see `Fields.take`."""

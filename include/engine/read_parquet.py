@@ -36,7 +36,7 @@ _FEW: Final = 100
 _DAMAGE: Final = (pa.ArrowException, OSError, ValueError, OverflowError)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _BatchFrame(RowFrame):
     table: pa.Table
     failures: Failures
@@ -95,8 +95,8 @@ class ParquetReader:
         table = pa.table({column.name: self._texts(column, batch, failures) for column in columns})
         refuse_nul(table, np.arange(batch.num_rows), failures)
         base = frame_rows(rows, batch.num_rows, _Renderer(batch).render, batch.nbytes)
-        parts = (base.data, base.starts, base.lengths, base.offsets, base.lines, base.defects, base.render, base.held)
-        return _BatchFrame(*parts, table, failures)
+        parts = (base.data, base.starts, base.lengths, base.offsets, base.lines, base.defects)
+        return _BatchFrame(*parts, render=base.render, held=base.held, table=table, failures=failures)
 
     def parse(self, frame: Frame) -> tuple[pa.Table, Ints, Failures]:
         """Return a batch's text columns; see `Fields.take`."""
