@@ -28,6 +28,7 @@ _SEPARATOR: Final = "\n"  # stands in no name and in no address
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 _DEEPEST: Final = 1000  # elements open at a time, anywhere in a file
 _STEP: Final = 1 << 16  # bytes given to Expat at a time
+_LONGEST_TAG: Final = 4_000_000  # bytes; its attributes may take forty times as much memory
 _SEEN: Final = 20
 
 
@@ -102,8 +103,12 @@ class XmlFramer:
         while self.damage is None:
             chunk = self._read(self._block)
             self._data += chunk
-            for at in range(0, len(chunk), _STEP):
-                self._feed(chunk[at : at + _STEP])
+            at = 0
+            while at < len(chunk):
+                # Expat looks at an open tag again with all that comes: what comes grows with it, to keep that linear.
+                size = max(_STEP, self._fed - self._parser.CurrentByteIndex)
+                self._feed(chunk[at : at + size])
+                at += size
             if not chunk:
                 self._feed(b"", last=True)
             if self._found:
@@ -144,9 +149,9 @@ class XmlFramer:
 
     def _bound(self) -> None:
         """Let go of what is not needed; a single tag or comment that goes on and on is kept by Expat."""
-        if self._fed - self._parser.CurrentByteIndex > 2 * self._limit:
+        if self._fed - self._parser.CurrentByteIndex > _LONGEST_TAG:
             line = self._parser.CurrentLineNumber
-            message = f"a tag or comment on line {line} is more than twice as long as `format.max_record`"
+            message = f"a tag or comment on line {line} is longer than {_LONGEST_TAG:,} bytes, which is not read"
             self.damage = Reason("malformed_xml", message)
         elif self._open and self._parser.CurrentByteIndex - self._start > self._limit:
             self._open[0].defect = self._open[0].defect or Defect("record_too_long", "")

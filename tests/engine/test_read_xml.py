@@ -48,7 +48,7 @@ def test_a_bad_record_has_its_line_offset_and_exact_bytes(tmp_path: Path) -> Non
 
 def small(data: bytes, out: Path, records: str = "r", **form: Any) -> Result:
     spec = dataset(column("a"), format={"type": "xml", "records": records, **form})
-    return run(spec, out, data, block=100)
+    return run(spec, out, data, block=100 if len(data) < 10_000 else 1 << 20)
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,15 @@ def small(data: bytes, out: Path, records: str = "r", **form: Any) -> Result:
         (b"<!DOCTYPE x><x/>", "forbidden_xml", "line 1"),
         (b"<?xml version='1.0' encoding='klingon'?><x/>", "wrong_encoding", "klingon"),
         (b"<x>" * 1001, "too_deep", "1,000"),
+        (b"<x><r a='" + b"y" * 9_000_000 + b"'/></x>", "malformed_xml", "4,000,000 bytes"),
+        (b"<x><!--" + b"y" * 9_000_000 + b"--></x>", "malformed_xml", "4,000,000 bytes"),
         (b"<x><s/><t/></x>", "no_records", "it has: s, t"),
         (b"<html><body>503</body></html>", "wrong_format", "error page"),
         (b"a,b\n1,2\n", "wrong_format", "tag"),
         (b"PAR1\0\0\0\0\0\0\0\0", "wrong_format", "Parquet"),
         (b"", "empty_file", "no bytes"),
     ],
+    ids=lambda value: str(value)[:60],
 )
 def test_what_is_no_well_formed_xml_is_held(tmp_path: Path, data: bytes, code: str, says: str) -> None:
     result = small(data, tmp_path)
