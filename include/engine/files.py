@@ -11,10 +11,12 @@ import pyarrow as pa
 
 from include.engine.account import Reason
 from include.engine.decompress import Source
-from include.engine.frame import NOT_UTF8, Frame, Framer, LineFramer
-from include.engine.frame_csv import CsvFramer
+from include.engine.encode import Encoding, UnitReader, encoding_of, in_file
+from include.engine.footer import FooterCutter
+from include.engine.frame import NOT_UTF8, UTF_8, Frame, Framer, LineFramer, to_utf8
+from include.engine.frame_csv import CsvFramer, Dialect
 from include.engine.frame_json import ArrayFramer
-from include.engine.parse_csv import Layout, parse_csv, positional_layout, read_header
+from include.engine.parse_csv import Layout, parse_csv, positional_layout, read_header, too_wide
 from include.engine.parse_json import JsonParser
 from include.engine.records import Failures, Piece, framing_failures
 from include.engine.sniff import HEAD, foreign_format, looks_like_json
@@ -83,8 +85,12 @@ class FileReader:
         self._dataset = dataset
         self._form = dataset.pipeline.format
         self._block = block
-        self._inflated_limit = inflated_limit
+        self._inflated_limit = min(inflated_limit, parse_size(self._form.max_size))
         self._limit = parse_size(self._form.max_record)
+        form = self._form
+        self._dialect = Dialect(
+            form.delimiter, form.quoting, form.escape, form.comment, form.skip_lines, form.footer_lines
+        )
         self._progress = progress
         self._nothing = pa.table({column.name: pa.array([], pa.string()) for column in dataset.source_columns})
 
@@ -99,42 +105,54 @@ class FileReader:
             head = source.head(HEAD)
             if not head and source.damage is None:
                 state.hold(Reason("empty_file", "the file holds no bytes; if that is right, send at least its header"))
-            foreign = foreign_format(head, self._form.type) if head else None
-            state.hold(foreign)
-            if head and foreign is None:
-                yield from self._split(state, source, head)
+            encoding = encoding_of(head, self._form.encoding)
+            if isinstance(encoding, Reason):
+                state.hold(encoding if head else None)
+            elif head:
+                yield from self._known(state, source, encoding)
             state.bytes = source.bytes
             state.hold(source.damage)
 
-    def _split(self, state: FileState, source: Source, head: bytes) -> Iterator[Piece]:
+    def _known(self, state: FileState, source: Source, encoding: Encoding) -> Iterator[Piece]:
+        """Split a file whose encoding is known, unless it is of another format."""
+        head = to_utf8(source.head(HEAD)[encoding.mark :], encoding.name)
+        foreign = foreign_format(head.replace(self._dialect.delimiter.encode(), b","), self._form.type)
+        state.hold(foreign)
+        if foreign is None:
+            yield from self._split(state, source, head, encoding)
+
+    def _split(self, state: FileState, source: Source, head: bytes, encoding: Encoding) -> Iterator[Piece]:
         parser = JsonParser(self._dataset)
         is_csv = self._form.type == "csv"
         if is_csv and not self._form.header:
             state.layout = positional_layout(self._dataset)
-        framer = self._framer(source)
-        for frame in framer.frames():
+        wide = 0
+        units = None if encoding.name == UTF_8 else UnitReader(source.read, encoding, self._dialect.special)
+        read = units.read if units else source.read
+        footer = FooterCutter(read, lines=self._dialect.footer_lines, limit=self._limit)
+        framer = self._framer(footer.read if self._dialect.footer_lines else read, self._limit // encoding.width)
+        for frame in in_file(framer, units) if units else framer.frames():
             if is_csv and state.layout is None and state.reason is None:
                 frame = self._take_header(state, frame, head)
-            yield self._piece(state, frame, parser)
+            piece = self._piece(state, frame, parser)
+            wide += sum(reasons[0].rule == "too_many_fields" for reasons in piece.failures.values())
+            yield piece
             self._progress(state, source.compressed_bytes)
         if is_csv and state.layout is None:
             state.hold(Reason("empty_file", "the file holds no header, only blank lines"))
+        state.hold(footer.damage)
+        if is_csv and not self._form.header and self._form.unexpected_columns == "fail":
+            state.hold(too_wide(wide, state.records, self._dataset))
         if isinstance(framer, ArrayFramer) and source.damage is None:
             state.hold(framer.damage)
         self._note_unexpected(state, parser)
 
-    def _framer(self, source: Source) -> Framer | ArrayFramer:
+    def _framer(self, read: Callable[[int], bytes], limit: int) -> Framer | ArrayFramer:
         if self._form.type == "json":
-            return ArrayFramer(source.read, block=self._block, limit=self._limit)
+            return ArrayFramer(read, block=self._block, limit=limit)
         if self._form.type == "ndjson":
-            return LineFramer(source.read, block=self._block, limit=self._limit)
-        return CsvFramer(
-            source.read,
-            block=self._block,
-            limit=self._limit,
-            delimiter=self._form.delimiter,
-            quote=self._form.quote,
-        )
+            return LineFramer(read, block=self._block, limit=limit)
+        return CsvFramer(read, block=self._block, limit=limit, dialect=self._dialect)
 
     def _take_header(self, state: FileState, frame: Frame, head: bytes) -> Frame:
         layout = read_header(frame, self._dataset)
@@ -146,9 +164,7 @@ class FileReader:
             state.hold(Reason("wrong_format", "the file is JSON; the dataset expects csv"))
         else:
             state.hold(layout)
-        return Frame(
-            frame.data, frame.starts[1:], frame.lengths[1:], frame.offsets[1:], frame.lines[1:], frame.defects[1:]
-        )
+        return frame.without_first()
 
     def _piece(self, state: FileState, frame: Frame, parser: JsonParser) -> Piece:
         failures: Failures = framing_failures(frame)

@@ -13,6 +13,7 @@ from include.spec.columns import Column
 from include.spec.contract import ItemProperty, LogicalTypeOptions, Property
 from include.spec.durations import parse_sla
 from include.spec.explain import Path_
+from include.spec.pipeline import Format
 
 if TYPE_CHECKING:
     from include.spec.dataset import Dataset
@@ -45,6 +46,10 @@ _OPTIONS = {
     "object": {"minProperties", "maxProperties", "required"},
     "array": {"minItems", "maxItems", "uniqueItems"},
 }
+# Which formats an option belongs to; the others go with all.
+_BELONGS: dict[str, tuple[str, ...]] = dict.fromkeys(
+    ("delimiter", "quote", "escape", "comment", "header", "skip_lines", "footer_lines", "null_values"), ("csv",)
+)
 _ISO: dict[str, type[date] | type[time]] = {
     "date": date,
     "timestamp": datetime,
@@ -61,6 +66,7 @@ def check_dataset(dataset: Dataset, *, rules: bool) -> Iterator[Finding]:
     yield from _check_columns(dataset)
     yield from _check_load(dataset)
     yield from _check_latency(dataset)
+    yield from _check_format(dataset.pipeline.format)
     yield from _check_references(dataset)
     if rules:
         yield from _check_rules(dataset)
@@ -190,6 +196,19 @@ def _check_load(dataset: Dataset) -> Iterator[Finding]:
         if (column.key_position or column.unique) and column.kind in ("object", "array", "float"):
             fix = "Use a string, integer, decimal, date or timestamp column."
             yield _CONTRACT, (*_PROPERTIES, number), f"a {column.kind} column cannot be a key", fix
+
+
+def _check_format(form: Format) -> Iterator[Finding]:
+    for option, types in _BELONGS.items():
+        if option in form.model_fields_set and form.type not in types:
+            fix = f"Remove it: it belongs to the formats {', '.join(types)}."
+            yield _PIPELINE, ("format", option), f"does not apply to the format {form.type}", fix
+    if form.escape is not None and any(form.escape in value for value in form.null_values):
+        fix = f"An escaped character is read without its {form.escape}: write the null values so, or drop `escape`."
+        yield _PIPELINE, ("format", "null_values"), "holds the escape character, so no cell can equal it", fix
+    if form.type == "csv" and not form.header and form.rename:
+        fix = "Without a header the columns stand in the contract's order; remove `rename`."
+        yield _PIPELINE, ("format", "rename"), "renames the columns of a header that is not there", fix
 
 
 def _check_latency(dataset: Dataset) -> Iterator[Finding]:
