@@ -99,6 +99,7 @@ class UnitReader:
         self._source = read
         self.encoding = encoding
         self._kept = bytearray()
+        self.seen = 0  # bytes after the mark
         self._from = 0  # the code unit with which they begin
         self._done: Callable[[], int] | None = None
         filler = next(byte for byte in b"\x7fx.-_" if byte not in special)
@@ -113,6 +114,7 @@ class UnitReader:
         width = self.encoding.width
         data = self._source(size * width)
         self._kept += data
+        self.seen += len(data)
         if width == 1:
             return self._units[np.frombuffer(data, np.uint8)].tobytes()
         whole = np.frombuffer(data[: len(data) & ~1], "<u2" if self.encoding.name == "utf-16-le" else ">u2")
@@ -148,8 +150,7 @@ def _in_file(frame: Frame, units: UnitReader) -> Frame:
         first = int(frame.offsets[0] - frame.starts[0])
         data = units.taken(first, len(frame.data))
     starts = np.where(frame.starts < 0, -1, frame.starts * width)
-    lengths = frame.lengths * width
-    lengths = np.where(starts < 0, lengths, np.minimum(lengths, len(data) - starts))  # the last unit may be half one
+    lengths = np.minimum(frame.lengths * width, units.seen - frame.offsets * width)  # the last unit may be half one
     offsets = frame.offsets * width + mark
     found = Frame(data, starts, lengths, offsets, frame.lines, frame.defects, units.encoding.name)
     _find_bad_text(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -22,6 +22,8 @@ from include.engine.records import Failures, Piece, framing_failures
 from include.engine.sniff import HEAD, foreign_format, looks_like_json
 from include.spec.dataset import Dataset
 from include.spec.durations import parse_size
+
+_LISTED, _SHOWN = 20, 80  # names in a message, and characters of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class FileReader:
         if isinstance(layout, Layout):
             state.layout = layout
             if layout.ignored:
-                state.notes.append(f"ignored columns: {', '.join(layout.ignored)}")
+                state.notes.append(f"ignored columns: {_listing(layout.ignored)}")
         elif looks_like_json(head):
             state.hold(Reason("wrong_format", "the file is JSON; the dataset expects csv"))
         else:
@@ -181,7 +183,7 @@ class FileReader:
         return piece
 
     def _note_unexpected(self, state: FileState, parser: JsonParser) -> None:
-        names = ", ".join(sorted(parser.unexpected)[:20])
+        names = _listing(sorted(parser.unexpected))
         if not names:
             return
         if self._form.unexpected_columns == "fail":
@@ -190,3 +192,9 @@ class FileReader:
             state.hold(Reason("unexpected_column", message + fix))
         elif self._form.unexpected_columns == "ignore":
             state.notes.append(f"ignored fields: {names}")
+
+
+def _listing(names: Sequence[str]) -> str:
+    """List names for a person, however many and long they are."""
+    more = f" and {len(names) - _LISTED:,} others" if len(names) > _LISTED else ""
+    return ", ".join(name[:_SHOWN] for name in names[:_LISTED]) + more

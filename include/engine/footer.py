@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from include.engine.account import Reason
-from include.engine.frame import CR, LF
 
 _LEAST = 1 << 16
 
@@ -54,11 +51,19 @@ class FooterCutter:
 
     def _footer(self) -> tuple[int, bool]:
         """Say where the last lines of what is held begin, and whether the first of them begins there in the file."""
-        held = np.frombuffer(self._held, np.uint8)
-        breaks = np.flatnonzero((held == LF) | (held == CR))
-        bounds = np.concatenate((np.full(1, -1), breaks, np.full(1, len(held))))
-        filled = np.flatnonzero(np.diff(bounds) > 1)
-        if len(filled) < self._lines:
-            return 0, False
-        begin = int(bounds[filled[-self._lines]]) + 1
+        begin = len(self._held)
+        for _ in range(self._lines):
+            end = self._last_filled(begin)
+            feed = self._held.rfind(b"\n", 0, end)
+            begin = max(feed, self._held.rfind(b"\r", feed + 1, end)) + 1
         return begin, begin > 0
+
+    def _last_filled(self, end: int) -> int:
+        """Return where the line ends that stands before blank ones; 0 where all are blank."""
+        while end:
+            piece = self._held[max(end - _LEAST, 0) : end]
+            filled = len(piece.rstrip(b"\r\n"))
+            end -= len(piece) - filled
+            if filled:
+                break
+        return end

@@ -80,7 +80,8 @@ def _match(theirs: list[str], ours: list[str], dataset: Dataset) -> Layout | Rea
     doubled = [name for name, count in Counter(ours).items() if count > 1 and (name in wanted or name)]
     if doubled:
         return Reason(
-            "duplicate_column", f"the header names {', '.join(doubled[:_LISTED])} more than once. It has: {found}."
+            "duplicate_column",
+            f"the header names {', '.join(map(shown, doubled[:_LISTED]))} more than once. It has: {found}.",
         )
     unknown = tuple(name for name, our in zip(theirs, ours, strict=True) if our not in wanted)
     if unknown and dataset.pipeline.format.unexpected_columns != "ignore":
