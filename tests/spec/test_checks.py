@@ -81,6 +81,20 @@ FINDINGS = [
     (pipeline(mask={"nope": "sha256"}), PIPELINE, "mask.nope", "is no column", "day, id, note"),
     (pipeline(mask={"id": "sha256"}), PIPELINE, "mask.id", "no string", "declare"),
     (pipeline(format={"rename": {"N": "nope"}}), PIPELINE, "format.rename.N", "no source column", "day, id, note"),
+    (
+        column(2, quality=[{"metric": "missingValues", "mustBe": 0, "arguments": {"missingValues": "N/A"}}]),
+        CONTRACT,
+        f"{COLUMN}.2.quality.0.arguments.missingValues",
+        "no list",
+        "brackets",
+    ),
+    (
+        column(2, logicalType="object", logicalTypeOptions={"minProperties": 2, "maxProperties": 1}),
+        CONTRACT,
+        f"{COLUMN}.2.logicalTypeOptions.minProperties",
+        "no value can pass",
+        "Exchange",
+    ),
     (pipeline(format={"type": "ndjson", "escape": "x"}), PIPELINE, "format.escape", "does not apply", "csv"),
     (pipeline(format={"type": "json", "footer_lines": 1}), PIPELINE, "format.footer_lines", "does not apply", "csv"),
     (
