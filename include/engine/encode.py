@@ -74,6 +74,15 @@ def encoding_of(head: bytes, declared: str) -> Encoding | Reason:
     return Encoding(declared)
 
 
+def looks_like_utf8(head: bytes) -> bool:
+    """Whether a file's first bytes have characters beyond ASCII, all of them UTF-8: in Latin-1 hardly ever so."""
+    try:
+        text, _ = codecs.utf_8_decode(head, "strict", False)  # the last character may be cut
+    except UnicodeDecodeError:
+        return False
+    return not text.isascii()
+
+
 _ORDER: Final = "Set `format.encoding` to utf-16-le or utf-16-be."
 
 

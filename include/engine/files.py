@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from include.engine.account import Reason
 from include.engine.decompress import Source
-from include.engine.encode import Encoding, UnitReader, encoding_of, in_file
+from include.engine.encode import Encoding, UnitReader, encoding_of, in_file, looks_like_utf8
 from include.engine.footer import FooterCutter
 from include.engine.frame import NOT_UTF8, UTF_8, Frame, Framer, LineFramer, to_utf8
 from include.engine.frame_csv import CsvFramer, Dialect
@@ -118,6 +118,8 @@ class FileReader:
     def _known(self, state: FileState, source: Source, encoding: Encoding) -> Iterator[Piece]:
         """Split a file whose encoding is known, unless it is of another format."""
         head = to_utf8(source.head(HEAD)[encoding.mark :], encoding.name)
+        if encoding.name in ("latin-1", "cp1252") and looks_like_utf8(source.head(HEAD)):
+            state.notes.append(f"the file looks like UTF-8, but was read as {encoding.name}, as the pipeline says")
         foreign = foreign_format(head.replace(self._dialect.delimiter.encode(), b","), self._form.type)
         state.hold(foreign)
         if foreign is None:

@@ -169,9 +169,8 @@ class CsvFramer(Framer):
         return self._marked(Cut(first, ends[guess.last[first]], guess.defects[first], decided), escapes)
 
     def _without(self, escapes: Ints, data: Octets) -> tuple[Octets, bytes]:
-        """Put fillers where escapes, and what they escape, stand: they mean nothing to what follows."""
+        """Put fillers where escaped characters stand: they mean nothing to what follows."""
         plain = data.copy()
-        plain[escapes] = self._filler
         targets = escapes[escapes < len(data) - 1] + 1
         plain[targets[~np.isin(data[targets], (LF, CR))]] = self._filler
         return plain, plain.tobytes()

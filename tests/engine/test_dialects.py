@@ -57,7 +57,11 @@ def files(draw: st.DrawFn) -> tuple[bytes, Dialect, str]:
     dialect, encoding = draw(dialects()), draw(st.sampled_from(ENCODINGS))
     special = [char for char in (dialect.delimiter, dialect.quote, dialect.escape, dialect.comment) if char]
     piece = st.sampled_from([*special, *special, *special, "\n", "\n", "\r\n", "\r", "a", "bc", "é", "\0"])
-    text = "".join(draw(st.lists(piece, max_size=30))).encode(encoding)
+    opening = [dialect.delimiter + quote for quote in (dialect.quote,) if quote]
+    starts = [f"\n{char}{start}" for char in (dialect.comment,) if char for start in ("", *opening)]
+    pieces = st.one_of(piece, piece, st.sampled_from([*opening, *starts, "\n"]))
+    least = draw(st.sampled_from([0, 8, 20]))
+    text = "".join(draw(st.lists(pieces, min_size=least, max_size=40))).encode(encoding)
     spoilt = draw(st.sampled_from([b"", b"", b"\xff", b"\x81", b"\xd8\x00", b"\x00\xd8"]))
     at = draw(st.integers(0, len(text)))
     mark = draw(st.sampled_from([b"", MARKS.get(encoding, b"")]))
@@ -88,6 +92,7 @@ def expected(records: list[Record]) -> list[Found]:
 
 @settings(max_examples=1000, deadline=None)
 @given(file=files(), block=st.integers(1, 40))
+@example(file=(b'a\n#,"\nb,"\nc"\n', Dialect(comment="#"), "utf-8"), block=3)
 @example(file=(b'a\\"b,"c\\"\n#"\n"d\\\n', Dialect(escape="\\", comment="#"), "utf-8"), block=3)
 def test_frames_any_dialect_as_the_reference_reader_does(file: tuple[bytes, Dialect, str], block: int) -> None:
     data, dialect, encoding = file
@@ -274,6 +279,13 @@ def test_a_file_in_another_encoding_than_the_pipelines_is_held(
     assert result.code == "wrong_encoding"
     assert result.file.reason is not None
     assert says in result.file.reason.message
+
+
+@pytest.mark.parametrize(("written", "noted"), [("utf-8", True), ("cp1252", False)])
+def test_utf8_read_as_another_encoding_is_noted(tmp_path: Path, written: str, noted: bool) -> None:
+    spec = dataset(*TWO, format=csv(encoding="cp1252"))
+    result = run(spec, tmp_path, "a,b\né,1\n".encode(written))
+    assert any("looks like UTF-8" in note for note in result.file.notes) == noted
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16", "latin-1"])
