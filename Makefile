@@ -2,15 +2,17 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run ui shell stop test check format lock bench-dags clean
+.PHONY: help setup run ui shell stop test fuzz check format lock bench-dags clean
 
 # Variables for the command line:
 #   PORT=8090        port of the UI (make ui)
 #   AIRFLOW=3.1.7    run the DAG and plugin tests on that version (make test)
 #   ARGS='-k name'   more arguments for the program behind the target
+#   SECONDS=60       how long to look for bytes that break the engine (make fuzz)
 #   PYTHON=/path     the Python 3.11 or newer that makes the environments
 PORT ?= 8080
 AIRFLOW ?= 3.3.1
+SECONDS ?= 60
 ARGS ?=
 export PORT
 
@@ -46,6 +48,10 @@ stop:  ## stop the embedded cloud and the Airflow this clone started; their data
 
 test:  ## all tests, in under 10 minutes; AIRFLOW=3.1.7 for the older managed image
 	@bash local/test.sh "$(AIRFLOW)" $(ARGS)
+
+fuzz:  ## look for bytes that break framers and parsers, for SECONDS=60; finds go to build/fuzz
+	@$(ENVIRONMENTS) fuzz
+	@build/env/fuzz/bin/python -m tests.fuzz.run --seconds "$(SECONDS)" $(ARGS)
 
 check:  ## ruff, formatting, mypy --strict and the import rules
 	@$(ENVIRONMENTS) airflow --dev

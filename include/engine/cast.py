@@ -19,6 +19,7 @@ from typing import Final
 import pyarrow as pa
 
 from include.engine.database import literal
+from include.engine.json_text import Defect, Reader
 from include.engine.temporal import explain_temporal, temporal_sql
 from include.spec.columns import Column
 
@@ -109,10 +110,11 @@ def decimal_shape(column: Column) -> str:
 def explain_type(column: Column, text: str) -> str:
     """Say in words why a text is no value of the column's type."""
     kind = column.kind
-    if kind == "array":
-        return f"is no JSON array of {column.items.kind if column.items else 'values'}"
-    if kind == "object":
-        return "is no JSON object"
+    if kind in ("array", "object"):
+        defect = Reader().read(text)
+        if isinstance(defect, Defect) and defect.rule == "too_deep":
+            return f"is not read: {defect.message}"
+        return f"is no JSON array of {column.items.kind}" if column.items else f"is no JSON {kind}"
     if kind in _TEMPORAL:
         return explain_temporal(column, text)
     if kind == "boolean":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -62,12 +63,38 @@ def checks_of(column: Column, database: Database) -> Iterator[Check]:
     if column.kind == "array":
         yield from _array_checks(column, database)
         return
+    if column.kind == "object":
+        yield from _object_checks(column)
     yield from _text_checks(column)
     yield from _bounds(column, database)
+    yield from _missing(column, database)
     if column.valid_values:
         values = ", ".join(_constant(column, value, database) for value in column.valid_values)
         listed = ", ".join(column.valid_values[:20])
         yield Check("valid_values", column, lambda v: f"{v} IN ({values})", f"is none of {listed}")
+
+
+def _missing(column: Column, database: Database) -> Iterator[Check]:
+    found = []
+    for value in column.missing_values:
+        with suppress(TerminalRuleError):  # what is no value of the column's type is refused by the type
+            found.append(_constant(column, value, database))
+    if found:
+        yield Check("missing_values", column, lambda v: f"{v} NOT IN ({', '.join(found)})", "stands for no value")
+
+
+def _object_checks(column: Column) -> Iterator[Check]:
+    def keys(value: str) -> str:
+        return f"CASE WHEN json_valid({value}) THEN json_keys({value}) END"
+
+    least, most, names = column.min_properties, column.max_properties, column.required_properties
+    if least is not None:
+        yield Check("min_properties", column, lambda v: f"len({keys(v)}) >= {least}", f"has fewer than {least} keys")
+    if most is not None:
+        yield Check("max_properties", column, lambda v: f"len({keys(v)}) <= {most}", f"has more than {most} keys")
+    for name in names:
+        holds = f"lacks the key {name}"
+        yield Check("required_property", column, lambda v, n=name: f"list_contains({keys(v)}, {literal(n)})", holds)  # type: ignore[misc]
 
 
 def unchecked_formats(columns: tuple[Column, ...]) -> list[str]:
@@ -156,6 +183,8 @@ def _array_checks(column: Column, database: Database) -> Iterator[Check]:
         yield Check("min_items", column, lambda v: f"len({v}) >= {least}", f"has fewer than {least} items")
     if most is not None:
         yield Check("max_items", column, lambda v: f"len({v}) <= {most}", f"has more than {most} items")
+    if column.unique_items:
+        yield Check("unique_items", column, lambda v: f"list_unique({v}) = len({v})", "holds an item twice")
     for check in checks_of(item, database) if item else ():
 
         def every(value: str, check: Check = check) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -11,16 +11,20 @@ import pyarrow as pa
 
 from include.engine.account import Reason
 from include.engine.decompress import Source
-from include.engine.frame import NOT_UTF8, Frame, Framer, Ints, LineFramer
-from include.engine.frame_csv import CsvFramer
+from include.engine.encode import Encoding, UnitReader, encoding_of, in_file, looks_like_utf8
+from include.engine.footer import FooterCutter
+from include.engine.frame import NOT_UTF8, UTF_8, Frame, Framer, Ints, LineFramer, to_utf8
+from include.engine.frame_csv import CsvFramer, Dialect
 from include.engine.frame_json import ArrayFramer
-from include.engine.parse_csv import Layout, parse_csv, positional_layout, read_header
+from include.engine.parse_csv import Layout, parse_csv, positional_layout, read_header, too_wide
 from include.engine.parse_json import JsonParser
 from include.engine.readers import RecordReader, has_reader, open_reader
 from include.engine.records import Failures, Piece, framing_failures
 from include.engine.sniff import HEAD, foreign_format, looks_like_json
 from include.spec.dataset import Dataset
 from include.spec.durations import parse_size
+
+_LISTED, _SHOWN = 20, 80  # names in a message, and characters of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,12 @@ class FileReader:
         self._dataset = dataset
         self._form = dataset.pipeline.format
         self._block = block
-        self._inflated_limit = inflated_limit
+        self._inflated_limit = min(inflated_limit, parse_size(self._form.max_size))
         self._limit = parse_size(self._form.max_record)
+        form = self._form
+        self._dialect = Dialect(
+            form.delimiter, form.quoting, form.escape, form.comment, form.skip_lines, form.footer_lines
+        )
         self._progress = progress
         self._nothing = pa.table({column.name: pa.array([], pa.string()) for column in dataset.source_columns})
 
@@ -100,20 +108,21 @@ class FileReader:
             head = source.head(HEAD)
             if not head and source.damage is None:
                 state.hold(Reason("empty_file", "the file holds no bytes; if that is right, send at least its header"))
-            is_object = self._form.records is not None
-            foreign = foreign_format(head, self._form.type, is_object) if head else None
-            state.hold(source.damage if foreign and source.damage else foreign)
             try:
-                if head and foreign is None:
+                if head and has_reader(self._form):
                     yield from self._read(state, source, head)
+                elif head:
+                    yield from self._decode(state, source, head)
             finally:
                 source.close()
             state.bytes = source.bytes
             state.hold(source.damage)
 
     def _read(self, state: FileState, source: Source, head: bytes) -> Iterator[Piece]:
-        if not has_reader(self._form):
-            yield from self._split(state, source, head)
+        """Read a file of a format that says of itself where its records are."""
+        foreign = foreign_format(head, self._form.type, is_object=self._form.records is not None)
+        state.hold(source.damage if foreign and source.damage else foreign)
+        if foreign is not None:
             return
         reader = open_reader(self._dataset, source, block=self._block)
         for frame in reader.frames():
@@ -124,49 +133,64 @@ class FileReader:
             state.hold(reader.damage)
         self._note_unexpected(state, reader)
 
-    def _split(self, state: FileState, source: Source, head: bytes) -> Iterator[Piece]:
+    def _decode(self, state: FileState, source: Source, head: bytes) -> Iterator[Piece]:
+        """Read a text file, once its encoding is known, unless it is of another format."""
+        encoding = encoding_of(head, self._form.encoding)
+        if isinstance(encoding, Reason):
+            state.hold(encoding)
+            return
+        if encoding.name in ("latin-1", "cp1252") and looks_like_utf8(head):
+            state.notes.append(f"the file looks like UTF-8, but was read as {encoding.name}, as the pipeline says")
+        head = to_utf8(head[encoding.mark :], encoding.name)
+        foreign = foreign_format(head.replace(self._dialect.delimiter.encode(), b","), self._form.type)
+        state.hold(source.damage if foreign and source.damage else foreign)
+        if foreign is None:
+            yield from self._split(state, source, head, encoding)
+
+    def _split(self, state: FileState, source: Source, head: bytes, encoding: Encoding) -> Iterator[Piece]:
         parser = JsonParser(self._dataset)
         is_csv = self._form.type == "csv"
         if is_csv and not self._form.header:
             state.layout = positional_layout(self._dataset)
-        framer = self._framer(source)
-        for frame in framer.frames():
+        wide = 0
+        units = None if encoding.name == UTF_8 else UnitReader(source.read, encoding, self._dialect.special)
+        read = units.read if units else source.read
+        footer = FooterCutter(read, lines=self._dialect.footer_lines, limit=self._limit)
+        framer = self._framer(footer.read if self._dialect.footer_lines else read, self._limit // encoding.width)
+        for frame in in_file(framer, units) if units else framer.frames():
             if is_csv and state.layout is None and state.reason is None:
                 frame = self._take_header(state, frame, head)
-            yield self._piece(state, frame, parser)
+            piece = self._piece(state, frame, parser)
+            wide += sum(reasons[0].rule == "too_many_fields" for reasons in piece.failures.values())
+            yield piece
             self._progress(state, source.compressed_bytes)
         if is_csv and state.layout is None:
             state.hold(Reason("empty_file", "the file holds no header, only blank lines"))
+        state.hold(footer.damage)
+        if is_csv and not self._form.header and self._form.unexpected_columns == "fail":
+            state.hold(too_wide(wide, state.records, self._dataset))
         if isinstance(framer, ArrayFramer) and source.damage is None:
             state.hold(framer.damage)
         self._note_unexpected(state, parser)
 
-    def _framer(self, source: Source) -> Framer | ArrayFramer:
+    def _framer(self, read: Callable[[int], bytes], limit: int) -> Framer | ArrayFramer:
         if self._form.type == "json":
-            return ArrayFramer(source.read, block=self._block, limit=self._limit)
+            return ArrayFramer(read, block=self._block, limit=limit)
         if self._form.type == "ndjson":
-            return LineFramer(source.read, block=self._block, limit=self._limit)
-        return CsvFramer(
-            source.read,
-            block=self._block,
-            limit=self._limit,
-            delimiter=self._form.delimiter,
-            quote=self._form.quote,
-        )
+            return LineFramer(read, block=self._block, limit=limit)
+        return CsvFramer(read, block=self._block, limit=limit, dialect=self._dialect)
 
     def _take_header(self, state: FileState, frame: Frame, head: bytes) -> Frame:
         layout = read_header(frame, self._dataset)
         if isinstance(layout, Layout):
             state.layout = layout
             if layout.ignored:
-                state.notes.append(f"ignored columns: {', '.join(layout.ignored)}")
+                state.notes.append(f"ignored columns: {_listing(layout.ignored)}")
         elif looks_like_json(head):
             state.hold(Reason("wrong_format", "the file is JSON; the dataset expects csv"))
         else:
             state.hold(layout)
-        return Frame(
-            frame.data, frame.starts[1:], frame.lengths[1:], frame.offsets[1:], frame.lines[1:], frame.defects[1:]
-        )
+        return frame.without_first()
 
     def _piece(self, state: FileState, frame: Frame, parser: JsonParser) -> Piece:
         failures: Failures = framing_failures(frame)
@@ -186,7 +210,7 @@ class FileReader:
         return piece
 
     def _note_unexpected(self, state: FileState, parser: JsonParser | RecordReader) -> None:
-        names = ", ".join(sorted(parser.unexpected)[:20])
+        names = _listing(sorted(parser.unexpected))
         if not names:
             return
         if self._form.unexpected_columns not in ("ignore", "quarantine"):
@@ -195,3 +219,9 @@ class FileReader:
             state.hold(Reason("unexpected_column", message + fix))
         elif self._form.unexpected_columns == "ignore":
             state.notes.append(f"ignored fields: {names}")
+
+
+def _listing(names: Sequence[str]) -> str:
+    """List names for a person, however many and long they are."""
+    more = f" and {len(names) - _LISTED:,} others" if len(names) > _LISTED else ""
+    return ", ".join(name[:_SHOWN] for name in names[:_LISTED]) + more

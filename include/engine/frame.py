@@ -19,6 +19,7 @@ Bools = npt.NDArray[np.bool_]
 Octets = npt.NDArray[np.uint8]
 
 # Bits of Frame.defects; a record may have several.
+DANGLING_ESCAPE: Final = 1
 TEXT_AFTER_QUOTE: Final = 2
 UNCLOSED_QUOTE: Final = 4
 TOO_LONG: Final = 8
@@ -29,6 +30,7 @@ UNFINISHED: Final = 128
 
 LF: Final = 10
 CR: Final = 13
+UTF_8: Final = "utf-8"
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Frame:
         offsets: where each record begins in the decompressed file.
         lines: the 1-based physical line on which each record begins.
         defects: bits that say what is wrong with each record; 0: nothing.
+        encoding: of the block's characters.
     """
 
     data: bytes
@@ -50,6 +53,7 @@ class Frame:
     offsets: Ints
     lines: Ints
     defects: Octets
+    encoding: str = UTF_8
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -63,6 +67,21 @@ class Frame:
         """Return a record's bytes; None where they were skipped."""
         start = int(self.starts[record])
         return None if start < 0 else self.data[start : start + int(self.lengths[record])]
+
+    def without_first(self) -> Frame:
+        """Return the frame without its first record."""
+        starts, lengths, offsets = self.starts[1:], self.lengths[1:], self.offsets[1:]
+        return Frame(self.data, starts, lengths, offsets, self.lines[1:], self.defects[1:], self.encoding)
+
+    def text(self, record: int) -> bytes | None:
+        """Return a record as UTF-8, if it is text; None where its bytes were skipped."""
+        raw = self.raw(record)
+        return raw if raw is None else to_utf8(raw, self.encoding)
+
+
+def to_utf8(data: bytes, encoding: str) -> bytes:
+    """Return text as UTF-8; where it is in another encoding, what is no character becomes U+FFFD."""
+    return data if encoding == UTF_8 else data.decode(encoding, errors="replace").encode()
 
 
 @dataclass(slots=True)
@@ -86,6 +105,7 @@ class Framer(ABC):
 
     breaks: tuple[bytes, ...] = (b"\n",)
     blanks = b" \t\r"  # a line of these alone is no record
+    _comments: tuple[bytes, ...] = ()  # a line that begins with one is no record
 
     def __init__(self, read: Callable[[int], bytes], *, block: int, limit: int) -> None:
         self._read = read
@@ -96,12 +116,18 @@ class Framer(ABC):
         self._offset = 0
         self._line = 1
 
+    @property
+    def position(self) -> int:
+        """Where what is not framed yet begins in the file."""
+        return self._offset
+
     def frames(self) -> Iterator[Frame]:
         """Yield frames that hold records, until the file ends."""
         self._fill(len(codecs.BOM_UTF8))
         if self._pending.startswith(codecs.BOM_UTF8):
             self._pending = self._pending[len(codecs.BOM_UTF8) :]
             self._offset = len(codecs.BOM_UTF8)
+        self._begin()
         while True:
             frame = self._frame()
             if len(frame):
@@ -112,6 +138,9 @@ class Framer(ABC):
                 yield from self._skip_line()
             else:
                 self._fill()
+
+    def _begin(self) -> None:  # noqa: B027 - most formats have nothing there
+        """Pass over what stands before the first record."""
 
     def _fill(self, least: int = 1) -> None:
         # What is pending is looked at again with what comes: reads that grow with it keep that linear.
@@ -138,22 +167,23 @@ class Framer(ABC):
 
     def _skip_line(self) -> Iterator[Frame]:
         """Make a record of a line longer than the limit, whose end is not in sight."""
-        offset, length, last, filled = self._offset, 0, b"", False
+        offset, length, last = self._offset, 0, b""
+        filled, is_comment = False, self._pending[:1] in self._comments
         while True:
             found = [at for mark in self.breaks if (at := self._pending.find(mark)) >= 0]
             step = min(found, default=len(self._pending))
             last = self._pending[step - 1 : step] or last
             filled = filled or bool(self._pending[:step].strip(self.blanks))
             length += step
+            self._offset += step
             self._pending = self._pending[step:]
             if found or self._ended:
                 break
             self._fill()
-        self._offset += length
         if last == b"\r" and b"\r" not in self.breaks:
             length -= 1
         # The line ending stays pending, as the empty rest of this very line.
-        if filled:
+        if filled and not is_comment:
             yield skipped(offset, length, self._line)
 
     @abstractmethod

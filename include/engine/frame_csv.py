@@ -11,6 +11,11 @@ What a record is (RFC 4180, and what it leaves open):
   within the limit), that *physical line alone* is the malformed record, and framing begins afresh at the next.
 - A line longer than the limit is a record whose bytes are skipped, in bounded memory.
 - A record that holds a NUL byte, or is not UTF-8, is defective.
+- With an escape, the character after it means nothing, inside quotes or outside, unless it is a line break: a
+  record that ends in an escape is malformed, and the next one its own. Doubled quotes remain quotes.
+- With quoting off, a quote is data, and every line is a record.
+- With a comment character, a line that begins with it where a record could begin is no record.
+- Lines to skip are lines, whatever stands in them. A footer's lines are counted from the end, blank ones left out.
 
 numpy works on lines: what each would be *if* a record began there follows from the parity of the quotes before it,
 for all lines at once. The true beginnings are then those reached from the first line. So time is linear, whatever
@@ -25,9 +30,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from include.engine.frame import CR, LF, TEXT_AFTER_QUOTE, UNCLOSED_QUOTE, Bools, Cut, Framer, Ints, Octets, bounded
+from include.engine.frame import (
+    CR,
+    DANGLING_ESCAPE,
+    LF,
+    TEXT_AFTER_QUOTE,
+    UNCLOSED_QUOTE,
+    Bools,
+    Cut,
+    Framer,
+    Ints,
+    Octets,
+    bounded,
+)
 
 _NONE = np.iinfo(np.int64).max
+_NOWHERE = np.zeros(0, np.int64)
 
 
 @dataclass(slots=True)
@@ -44,25 +62,82 @@ class _Guess:
     defects: Octets
     doubtful: Bools
 
+    def skip(self, lines: Bools) -> None:
+        """Let lines stand for themselves, whatever is in them."""
+        self.last = np.where(lines, np.arange(len(lines)), self.last)
+        self.defects[lines] = 0
+        self.doubtful &= ~lines
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The characters that mean something in a CSV file, and what stands around its records.
+
+    Args:
+        delimiter, quote, escape, comment: one ASCII character each; None: there is none.
+        skip_lines: lines before the first record.
+        footer_lines: lines after the last, blank ones not counted.
+    """
+
+    delimiter: str = ","
+    quote: str | None = '"'
+    escape: str | None = None
+    comment: str | None = None
+    skip_lines: int = 0
+    footer_lines: int = 0
+
+    @property
+    def special(self) -> bytes:
+        """The characters that mean something."""
+        return "".join(filter(None, (self.delimiter, self.quote, self.escape, self.comment))).encode()
+
+    @property
+    def filler(self) -> int:
+        """A character that means nothing."""
+        return next(byte for byte in b"x.-_~" if byte not in self.special)
+
 
 class CsvFramer(Framer):
     """Frames CSV.
 
     Args:
-        delimiter, quote: one ASCII character each.
+        dialect: its characters, and how many lines stand before the first record.
     """
 
     breaks = (b"\n", b"\r")
     blanks = b""
 
-    def __init__(
-        self, read: Callable[[int], bytes], *, block: int, limit: int, delimiter: str = ",", quote: str = '"'
-    ) -> None:
+    def __init__(self, read: Callable[[int], bytes], *, block: int, limit: int, dialect: Dialect | None = None) -> None:
         super().__init__(read, block=block, limit=limit)
-        self._quote = ord(quote)
-        self._delimiter = delimiter.encode()
+        dialect = dialect or Dialect()
+        self._quote = ord(dialect.quote) if dialect.quote else -1
+        self._delimiter = dialect.delimiter.encode()
+        self._escape = ord(dialect.escape) if dialect.escape else -1
+        self._comments = (dialect.comment.encode(),) if dialect.comment else ()
+        self._comment = [ord(dialect.comment)] if dialect.comment else []
+        self._filler = dialect.filler
+        self._skip = dialect.skip_lines
         self._around = np.zeros(256, np.bool_)  # what may stand before an opening and after a closing quote
-        self._around[[ord(delimiter), LF, CR, self._quote]] = True
+        self._around[[ord(dialect.delimiter), LF, CR, max(self._quote, 0)]] = True
+
+    def _begin(self) -> None:
+        left = self._skip
+        while left and (self._pending or not self._ended):
+            at = self._pending.find(b"\n"), self._pending.find(b"\r")
+            end = min((place for place in at if place >= 0), default=len(self._pending))
+            is_pair = self._pending[end : end + 2] == b"\r\n"
+            is_open = end + 1 >= len(self._pending) and self._pending[end:] != b"\n"  # a CR's LF may come yet
+            if is_open and not self._ended:
+                self._pass(end)
+                self._fill()
+                continue
+            self._pass(end + 1 + is_pair)
+            self._line += 1
+            left -= 1
+
+    def _pass(self, count: int) -> None:
+        self._offset += min(count, len(self._pending))
+        self._pending = self._pending[count:]
 
     def _lines(self, data: Octets) -> tuple[Ints, Ints]:
         feeds, returns = np.flatnonzero(data == LF), np.flatnonzero(data == CR)
@@ -78,17 +153,33 @@ class CsvFramer(Framer):
 
     def _cut(self, data: Octets, starts: Ints, ends: Ints) -> Cut:
         count = len(ends)
-        quotes = np.flatnonzero(data == self._quote)
+        filled = ends > starts[:count]
+        comments = filled & np.isin(data[np.minimum(starts[:count], len(data) - 1)], self._comment) if count else filled
+        escapes = escaping(np.flatnonzero(data == self._escape)) if self._escape >= 0 else _NOWHERE
+        data, raw = self._without(escapes, data) if len(escapes) else (data, self._pending)
+        quotes = np.flatnonzero(data == self._quote) if self._quote >= 0 else _NOWHERE
         if not len(quotes) or not count:
-            first = np.flatnonzero(ends > starts[:count])
-            return Cut(first, ends[first], np.zeros(len(first), np.uint8), count)
+            first = np.flatnonzero(filled & ~comments)
+            return self._marked(Cut(first, ends[first], np.zeros(len(first), np.uint8), count), escapes)
         guess = self._guess(data, quotes, starts, ends)
-        raw, quote = self._pending, bytes([self._quote])
-        walker = _Walker(raw, starts, ends, self._delimiter, quote, self._limit, self._ended)
+        guess.skip(comments)
+        walker = _Walker(raw, starts, ends, self._delimiter, bytes([self._quote]), self._limit, self._ended)
         begins, decided = _true_beginnings(guess, walker)
-        begins &= ends > starts[:count]
-        first = np.flatnonzero(begins)
-        return Cut(first, ends[guess.last[first]], guess.defects[first], decided)
+        first = np.flatnonzero(begins & filled & ~comments)
+        return self._marked(Cut(first, ends[guess.last[first]], guess.defects[first], decided), escapes)
+
+    def _without(self, escapes: Ints, data: Octets) -> tuple[Octets, bytes]:
+        """Put fillers where escaped characters stand: they mean nothing to what follows."""
+        plain = data.copy()
+        targets = escapes[escapes < len(data) - 1] + 1
+        plain[targets[~np.isin(data[targets], (LF, CR))]] = self._filler
+        return plain, plain.tobytes()
+
+    def _marked(self, cut: Cut, escapes: Ints) -> Cut:
+        """Mark the records whose last character is an escape."""
+        if len(escapes):
+            cut.defects[np.isin(cut.ends - 1, escapes) & (cut.defects == 0)] = DANGLING_ESCAPE
+        return cut
 
     def _guess(self, data: Octets, quotes: Ints, starts: Ints, ends: Ints) -> _Guess:
         """Say what the record would be that began at each line, from the parity of the quotes."""
@@ -186,6 +277,16 @@ class _Walker:
     def _cell_end(self, position: int, end: int) -> int:
         cut = self._data.find(self._delimiter, position, end)
         return end if cut < 0 else cut
+
+
+def escaping(marks: Ints) -> Ints:
+    """Return which escape characters escape what follows them: of a run of them, every other."""
+    if not len(marks):
+        return marks
+    begins = np.append(True, np.diff(marks) != 1)
+    first = np.maximum.accumulate(np.where(begins, np.arange(len(marks)), 0))
+    found: Ints = marks[((np.arange(len(marks)) - first) & 1) == 0]
+    return found
 
 
 def _last_lines(before: Ints, after: Ints) -> Ints:

@@ -47,6 +47,11 @@ class ArrayFramer:
         self._lost: _Lost | None = None
         self.damage: Reason | None = None
 
+    @property
+    def position(self) -> int:
+        """Where what is not framed yet begins in the file."""
+        return self._offset
+
     def frames(self) -> Iterator[Frame]:
         """Yield frames that hold records, until the file ends."""
         chunk = self._enter()

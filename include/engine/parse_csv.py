@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from include.engine.account import Reason
-from include.engine.frame import Frame, Ints
+from include.engine.frame import Frame, Ints, to_utf8
 from include.engine.records import Failure, Failures, shown
 from include.spec.dataset import Dataset
 from include.spec.pipeline import Format
 
 _LISTED = 50
+_SPARE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +30,30 @@ class Layout:
         cells: position of the cell of each source column, in the order of the source columns.
         ignored: names in the header that the contract does not know.
         names: the columns' names, per cell; None: no column of the contract.
+        spare: fields that a record may have after its last column; they are left out.
     """
 
     width: int
     cells: tuple[int, ...]
     ignored: tuple[str, ...]
     names: tuple[str | None, ...]
+    spare: int = 0
 
 
 def positional_layout(dataset: Dataset) -> Layout:
     """The layout of a file without a header: the source columns in the contract's order."""
     names = tuple(column.name for column in dataset.source_columns)
-    return Layout(len(names), tuple(range(len(names))), (), names)
+    spare = _SPARE if dataset.pipeline.format.unexpected_columns == "ignore" else 0
+    return Layout(len(names), tuple(range(len(names))), (), names, spare)
+
+
+def too_wide(wide: int, records: int, dataset: Dataset) -> Reason | None:
+    """Say that a file without a header has more columns than the contract, where most of its records have."""
+    if wide * 2 <= records:
+        return None
+    count = len(dataset.source_columns)
+    message = f"{wide:,} of {records:,} records have more fields than the contract's {count} columns. "
+    return Reason("unexpected_column", message + "Add them to it, or set `format.unexpected_columns: ignore`.")
 
 
 def read_header(frame: Frame, dataset: Dataset) -> Layout | Reason:
@@ -48,7 +62,7 @@ def read_header(frame: Frame, dataset: Dataset) -> Layout | Reason:
     Returns:
         the layout, or why the file is held.
     """
-    raw = frame.raw(0)
+    raw = frame.text(0)
     if frame.defects[0] or raw is None:
         return Reason("malformed_header", "the header cannot be read: mend its quotes and its encoding")
     theirs = next(split_records(raw, dataset.pipeline.format), [])
@@ -66,7 +80,8 @@ def _match(theirs: list[str], ours: list[str], dataset: Dataset) -> Layout | Rea
     doubled = [name for name, count in Counter(ours).items() if count > 1 and (name in wanted or name)]
     if doubled:
         return Reason(
-            "duplicate_column", f"the header names {', '.join(doubled[:_LISTED])} more than once. It has: {found}."
+            "duplicate_column",
+            f"the header names {', '.join(map(shown, doubled[:_LISTED]))} more than once. It has: {found}.",
         )
     unknown = tuple(name for name, our in zip(theirs, ours, strict=True) if our not in wanted)
     if unknown and dataset.pipeline.format.unexpected_columns != "ignore":
@@ -93,13 +108,16 @@ def _listing(theirs: list[str], ours: list[str], dataset: Dataset) -> str:
 
 
 def split_records(raw: bytes, form: Format) -> Iterator[list[str]]:
-    """Split well-formed records into cells, one at a time (for headers and for what people read)."""
+    """Split well-formed records, in UTF-8, into cells, one at a time (for headers and for what people read)."""
     import csv
     import io
 
     csv.field_size_limit(1 << 30)
     text = io.StringIO(raw.decode(errors="replace"), newline="")
-    return csv.reader(text, delimiter=form.delimiter, quotechar=form.quote, doublequote=True, strict=True)
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if form.quoting else csv.QUOTE_NONE
+    return csv.reader(
+        text, delimiter=form.delimiter, quotechar=form.quoting, quoting=quoting, escapechar=form.escape, strict=True
+    )
 
 
 def parse_csv(frame: Frame, layout: Layout, dataset: Dataset) -> tuple[pa.Table, Ints, Failures]:
@@ -114,11 +132,16 @@ def parse_csv(frame: Frame, layout: Layout, dataset: Dataset) -> tuple[pa.Table,
     if not len(good):
         return pa.table({name: pa.array([], pa.string()) for name in names}), good, failures
     wrong: list[int] = []
+    wider: dict[int, list[int]] = {}
 
     def refuse(row: arrow_csv.InvalidRow) -> str:
         wrong.append(row.number - 1)
+        if layout.width < row.actual_columns <= layout.width + layout.spare:
+            wider.setdefault(row.actual_columns, []).append(int(good[row.number - 1]))
+            return "skip"
         rule = "too_few_fields" if row.actual_columns < row.expected_columns else "too_many_fields"
-        message = f"the record has {row.actual_columns} fields, the header has {row.expected_columns}"
+        who = "header" if dataset.pipeline.format.header else "contract"
+        message = f"the record has {row.actual_columns} fields, the {who} has {row.expected_columns}"
         failures[int(good[row.number - 1])] = [Failure(rule, "", message)]
         return "skip"
 
@@ -127,17 +150,36 @@ def parse_csv(frame: Frame, layout: Layout, dataset: Dataset) -> tuple[pa.Table,
     rows = np.delete(good, wrong)
     if len(rows) != table.num_rows:  # the parser and the framer must see the same records
         raise AssertionError(f"framed {len(rows)} records, parsed {table.num_rows}")
+    if wider:
+        table, rows = _with_wider(frame, layout, dataset.pipeline.format, wider, table, rows)
     return table, rows, failures
 
 
-def _read(data: pa.Buffer, layout: Layout, form: Format, refuse: object) -> pa.Table:
+def _with_wider(
+    frame: Frame, layout: Layout, form: Format, wider: dict[int, list[int]], table: pa.Table, rows: Ints
+) -> tuple[pa.Table, Ints]:
+    """Put the records with fields to spare, read width by width, where they stand among the others."""
+    tables, places = [table], [rows]
+    for width, records in wider.items():
+        group = np.array(records, np.int64)
+        as_wide = replace(layout, width=width)
+        found = _read(_contiguous(frame, group), as_wide, form, None)
+        tables.append(found.select([f"c{cell}" for cell in layout.cells]).rename_columns(table.column_names))
+        places.append(group)
+    every = np.concatenate(places)
+    order = np.argsort(every)
+    return pa.concat_tables(tables).take(pa.array(order)), every[order]
+
+
+def _read(data: pa.Buffer, layout: Layout, form: Format, refuse: object | None) -> pa.Table:
     names = [f"c{cell}" for cell in range(layout.width)]
     taken = [f"c{cell}" for cell in sorted(layout.cells)]
     read = arrow_csv.ReadOptions(use_threads=False, column_names=names, block_size=max(data.size + 16, 1 << 16))
     parse = arrow_csv.ParseOptions(
         delimiter=form.delimiter,
-        quote_char=form.quote,
-        double_quote=True,
+        quote_char=form.quoting or False,
+        double_quote=bool(form.quoting),
+        escape_char=form.escape or False,
         newlines_in_values=True,
         ignore_empty_lines=True,
         invalid_row_handler=refuse,
@@ -157,8 +199,12 @@ def _contiguous(frame: Frame, good: Ints) -> pa.Buffer:
     """The bytes of the good records, one after another, without what stands between them."""
     view = memoryview(frame.data)
     ends = frame.starts + frame.lengths
-    gaps = np.flatnonzero(np.diff(good) != 1)
+    longest = len("\r\n".encode(frame.encoding))
+    # More than a line break between two records is a blank line, which the parser skips, or a comment, which it reads.
+    between = frame.starts[good[1:]] - ends[good[:-1]]
+    gaps = np.flatnonzero((np.diff(good) != 1) | (between > longest))
     first, last = good[np.append(0, gaps + 1)], good[np.append(gaps, len(good) - 1)]
     runs = zip(frame.starts[first].tolist(), ends[last].tolist(), strict=True)
-    parts = [part for start, end in runs for part in (view[start:end], b"\n")]
-    return pa.py_buffer(b"".join(parts))
+    line_break = "\n".encode(frame.encoding)
+    parts = [part for start, end in runs for part in (view[start:end], line_break)]
+    return pa.py_buffer(to_utf8(b"".join(parts), frame.encoding))

@@ -43,7 +43,7 @@ class JsonParser:
         rows: list[int] = []
         values: list[dict[str, Any]] = []
         for record in np.flatnonzero(frame.defects == 0).tolist():
-            found = self._object(frame.raw(record) or b"")
+            found = self._object(frame.text(record) or b"")
             if isinstance(found, Failure):
                 failures[record] = [found]
             else:

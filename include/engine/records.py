@@ -8,6 +8,7 @@ from typing import Final
 import pyarrow as pa
 
 from include.engine.frame import (
+    DANGLING_ESCAPE,
     NOT_UTF8,
     NUL,
     OUTSIDE,
@@ -78,8 +79,9 @@ _DEFECTS: Final = (
     (UNCLOSED_QUOTE, "malformed", "a quoted cell is not closed where it could be"),
     (OUTSIDE, "malformed", "it stands outside of the file's JSON array"),
     (UNFINISHED, "malformed", "the file ends in the middle of it"),
+    (DANGLING_ESCAPE, "malformed", "it ends in an escape; double an escape that is meant, and quote line breaks"),
     (NUL, "nul_byte", "the record holds a NUL byte"),
-    (NOT_UTF8, "encoding", "the record is not UTF-8"),
+    (NOT_UTF8, "encoding", "the record is not {encoding}"),
 )
 
 
@@ -87,7 +89,7 @@ def framing_failures(frame: Frame) -> Failures:
     """Return what the framer found wrong, as reasons."""
     return {
         record: [
-            Failure(rule, "", message.format(length=int(frame.lengths[record])))
+            Failure(rule, "", message.format(length=int(frame.lengths[record]), encoding=frame.encoding.upper()))
             for bit, rule, message in _DEFECTS
             if frame.defects[record] & bit
         ]

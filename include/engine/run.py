@@ -203,7 +203,9 @@ class _Batch:
         frame, state = piece.frame, self.states[piece.file]
         raw, length = frame.raw(record), int(frame.lengths[record])
         whole = not any(failure.column == "" and failure.rule != "unexpected_column" for failure in failures)
-        text = self._rules.shower.text(raw, length, whole=whole or _is_rule(failures), layout=state.layout)
+        text = self._rules.shower.text(
+            frame.text(record), length, whole=whole or _is_rule(failures), layout=state.layout
+        )
         place = (piece.first + record, int(frame.lines[record]), int(frame.offsets[record]), length)
         self._quarantine.add((state.input.file_id, state.input.uri), place, failures, raw, text)
 
@@ -238,7 +240,8 @@ class _Batch:
         """Hold a file that is wrong as a whole; a held file leaves one quarantine row of its own."""
         share = self._dataset.pipeline.tolerate
         if state.unreadable * 2 > state.records:
-            message = f"{state.unreadable:,} of {state.records:,} records are not UTF-8. Send the file as UTF-8."
+            name = self._dataset.pipeline.format.encoding.upper()
+            message = f"{state.unreadable:,} of {state.records:,} records are not {name}. Send the file as {name}."
             state.hold(Reason("wrong_encoding", message))
         if state.failed > share.share * state.records:
             part = f"{state.failed:,} of {state.records:,} records failed ({state.failed / state.records:.1%})"

@@ -46,8 +46,8 @@ class Shower:
         """Return a record as a person may read it.
 
         Args:
-            raw: its bytes; None where they were skipped.
-            length: how many they are.
+            raw: the record in UTF-8; None where it was skipped.
+            length: bytes of it in the file.
             whole: the record was split into fields.
             layout: of a CSV file, which cell is which column.
         """
@@ -74,7 +74,8 @@ class Shower:
             return redacted
         clear = [_HIDDEN if name in self.hidden else cell for cell, name in zip(cells, layout.names, strict=True)]
         line = io.StringIO()
-        csv.writer(line, delimiter=form.delimiter, quotechar=form.quote, lineterminator="").writerow(clear)
+        # Where quoting is off it is for reading only, like the rest of this text.
+        csv.writer(line, delimiter=form.delimiter, quotechar=form.quoting or '"', lineterminator="").writerow(clear)
         return line.getvalue()
 
     def _json(self, raw: bytes, redacted: str) -> str:

@@ -46,6 +46,7 @@ _OPTIONS = {
     "object": {"minProperties", "maxProperties", "required"},
     "array": {"minItems", "maxItems", "uniqueItems"},
 }
+# Which formats an option belongs to; the others go with all.
 _ISO: dict[str, type[date] | type[time]] = {
     "date": date,
     "timestamp": datetime,
@@ -140,7 +141,8 @@ def _check_bounds(column: Column, given: LogicalTypeOptions, options: Path_) -> 
             )
     if given.multipleOf is not None and given.multipleOf <= 0:
         yield _CONTRACT, (*options, "multipleOf"), "is not above zero", "Write the step between two values."
-    for low, high in (("minLength", "maxLength"), ("minItems", "maxItems"), ("minimum", "maximum")):
+    pairs = (("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties", "maxProperties"))
+    for low, high in (*pairs, ("minimum", "maximum")):
         if _is_above(getattr(given, low), getattr(given, high)):
             yield _CONTRACT, (*options, low), f"is above {high}, so no value can pass", "Exchange the two."
 

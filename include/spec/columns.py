@@ -62,6 +62,9 @@ class Column(Model):
         default_timezone: zone of timestamps that carry none.
         minimum, maximum, exclusive_minimum, exclusive_maximum: bounds, as the contract's text.
         valid_values: the only values allowed, as text; empty: any.
+        missing_values: texts that stand for no value, so that none of them is allowed.
+        unique_items: no item of an array stands in it twice.
+        min_properties, max_properties, required_properties: how many keys an object has, and which at least.
         partition: the target table is partitioned by this column.
         key_position: position in the primary key, from 1; 0: not part of it.
     """
@@ -89,7 +92,12 @@ class Column(Model):
     multiple_of: str | None = None
     min_items: int | None = None
     max_items: int | None = None
+    unique_items: bool = False
+    min_properties: int | None = None
+    max_properties: int | None = None
+    required_properties: tuple[str, ...] = ()
     valid_values: tuple[str, ...] = ()
+    missing_values: tuple[str, ...] = ()
     classification: str | None = None
 
     @property
@@ -122,7 +130,7 @@ def resolve(prop: Property | ItemProperty) -> Column:
         precision=precision,
         scale=scale,
         items=_items(prop) if kind == "array" else None,
-        required=prop.required or (prop.primaryKey and isinstance(prop, Property)) or _strict(prop, "nullValues"),
+        required=prop.required or (prop.primaryKey and isinstance(prop, Property)) or _forbids_null(prop),
         unique=prop.unique or _strict(prop, "duplicateValues"),
         key_position=max(prop.primaryKeyPosition, 1) if prop.primaryKey else 0,
         partition=prop.partitioned,
@@ -139,7 +147,12 @@ def resolve(prop: Property | ItemProperty) -> Column:
         multiple_of=_text(options.multipleOf),
         min_items=options.minItems,
         max_items=options.maxItems,
+        unique_items=bool(options.uniqueItems),
+        min_properties=options.minProperties,
+        max_properties=options.maxProperties,
+        required_properties=options.required or (),
         valid_values=_valid_values(prop.quality),
+        missing_values=tuple(_as_written(value) for value in _missing_values(prop) if value is not None),
         classification=prop.classification,
     )
 
@@ -199,6 +212,23 @@ def _custom(prop: Property | ItemProperty, name: str) -> list[Any] | None:
         if custom.property == name and isinstance(custom.value, list):
             return custom.value
     return None
+
+
+def _forbids_null(prop: Property | ItemProperty) -> bool:
+    """Whether a quality check demands a value of every record."""
+    return _strict(prop, "nullValues") or None in _missing_values(prop)
+
+
+def _missing_values(prop: Property | ItemProperty) -> list[Any]:
+    """Return what a check counts as missing, of which it allows none: null, unless it lists values."""
+    for number, check in enumerate(prop.quality):
+        if check.metric == "missingValues" and is_row_rule(check):
+            values = (check.arguments or {}).get("missingValues", [None])
+            if not isinstance(values, list) or any(isinstance(value, dict | list) for value in values):
+                where = ("quality", number, "arguments", "missingValues")
+                raise ColumnError("is no list of values", *where, fix="Write them in brackets: [null, '', N/A].")
+            return values
+    return []
 
 
 def _strict(prop: Property | ItemProperty, metric: str) -> bool:

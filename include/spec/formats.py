@@ -11,6 +11,7 @@ from include.spec.places import parse_path, parse_positions
 
 if TYPE_CHECKING:
     from include.spec.dataset import Dataset
+    from include.spec.pipeline import Format
 
 Finding = tuple[str, Path_, str, str]
 
@@ -20,7 +21,13 @@ _NESTED: Final = ("json", "ndjson", "xml", "parquet", "avro")
 _TYPES: Final[dict[str, tuple[str, ...]]] = {
     "delimiter": ("csv",),
     "quote": ("csv",),
+    "escape": ("csv",),
+    "comment": ("csv",),
     "header": ("csv",),
+    "skip_lines": ("csv",),
+    "footer_lines": ("csv",),
+    # The others say of themselves how they are encoded; a fixed-width file is UTF-8.
+    "encoding": ("csv", "json", "ndjson"),
     "null_values": ("csv", "fixed", "xml"),
     "positions": ("fixed",),
     "width": ("fixed",),
@@ -44,7 +51,21 @@ def check_format(dataset: Dataset) -> Iterator[Finding]:
         yield _PIPELINE, ("format",), "does not say which XML element is a record", fix
     if form.type == "fixed":
         yield from _check_positions(dataset)
+    if form.type == "csv":
+        yield from _check_dialect(form)
+    if (form.records is not None or form.paths) and form.encoding != "utf-8":
+        fix = "Send such a file as UTF-8."
+        yield _PIPELINE, ("format", "encoding"), "is not done together with `records` or `paths`", fix
     yield from _check_paths(dataset)
+
+
+def _check_dialect(form: Format) -> Iterator[Finding]:
+    if form.escape is not None and any(form.escape in value for value in form.null_values):
+        fix = f"An escaped character is read without its {form.escape}: write the null values so, or drop `escape`."
+        yield _PIPELINE, ("format", "null_values"), "holds the escape character, so no cell can equal it", fix
+    if not form.header and form.rename:
+        fix = "Without a header the columns stand in the contract's order; remove `rename`."
+        yield _PIPELINE, ("format", "rename"), "renames the columns of a header that is not there", fix
 
 
 def _check_positions(dataset: Dataset) -> Iterator[Finding]:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from itertools import combinations
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from include.spec.durations import parse_duration, parse_size
 from include.spec.model import Model
@@ -140,10 +149,29 @@ class Format(Model):
     compression: Literal["auto", "none", "gzip", "zstd", "bzip2", "zip"] = Field(
         "auto", description="auto: by the file's first bytes; a zip holds exactly one file"
     )
-    encoding: Literal["utf-8"] = Field("utf-8", description="the characters' encoding")
+    encoding: Literal["utf-8", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"] = Field(
+        "utf-8", description="the characters' encoding; utf-16: a byte order mark says which"
+    )
     delimiter: str = Field(",", min_length=1, max_length=1, description="csv: what stands between two fields")
-    quote: str = Field('"', min_length=1, max_length=1, description="csv: what encloses a field that holds anything")
-    header: bool = Field(True, description="csv: the first record names the columns, in any order")
+    quote: str = Field(
+        '"',
+        description="csv: what encloses a field that holds anything; none: nothing does",
+        json_schema_extra={"pattern": "^(?:.|none)$"},
+    )
+    escape: str | None = Field(
+        None,
+        description="csv: what makes a delimiter, a quote or itself mean nothing, besides doubled quotes",
+        min_length=1,
+        max_length=1,
+    )
+    comment: str | None = Field(
+        None, description="csv: a line that begins with it is no record", min_length=1, max_length=1
+    )
+    header: bool = Field(
+        True, description="csv: the first record names the columns, in any order; else they stand as in the contract"
+    )
+    skip_lines: int = Field(0, ge=0, le=1000, description="csv: lines before the header or first record")
+    footer_lines: int = Field(0, ge=0, le=100, description="csv: lines after the last record; blank ones do not count")
     null_values: tuple[str, ...] = Field(
         ("",),
         strict=False,
@@ -166,18 +194,28 @@ class Format(Model):
         "fail", description="fields the contract does not know; fail: the file is held"
     )
     max_record: Size = Field("16MB", description="a longer record is quarantined unread")
+    max_size: Size = Field("50GB", description="a file that is larger when decompressed is held")
 
-    @field_validator("delimiter", "quote")
+    @property
+    def quoting(self) -> str | None:
+        """The quote; None where quoting is off."""
+        return None if self.quote == "none" else self.quote
+
+    @field_validator("delimiter", "quote", "escape", "comment")
     @classmethod
-    def _one_byte(cls, char: str) -> str:
-        if char in "\r\n" or ord(char) > 127:
+    def _one_byte(cls, char: str | None, info: ValidationInfo) -> str | None:
+        if char is None or (char == "none" and info.field_name == "quote"):
+            return char
+        if len(char) != 1 or char in "\r\n\0" or ord(char) > 127:
             raise ValueError("must be one ASCII character, and no line break")
         return char
 
     @model_validator(mode="after")
-    def _two_characters(self) -> Format:
-        if self.delimiter == self.quote:
-            raise ValueError("delimiter and quote must be two different characters")
+    def _different_characters(self) -> Format:
+        marks = {"delimiter": self.delimiter, "quote": self.quoting, "escape": self.escape, "comment": self.comment}
+        for (one, this), (other, that) in combinations(marks.items(), 2):
+            if this is not None and this == that:
+                raise ValueError(f"{one} and {other} must be two different characters")
         return self
 
 

@@ -22,13 +22,16 @@ Row = dict[str, Any]
 
 
 def column(name: str, kind: str = "string", **rest: Any) -> dict[str, Any]:
-    """One property of a contract; `options` are its logicalTypeOptions, `valid` its valid values."""
+    """One property of a contract: `options` are its logicalTypeOptions; `valid` its valid values, `missing` none."""
     prop: dict[str, Any] = {"name": name, "logicalType": kind}
     if "options" in rest:
         prop["logicalTypeOptions"] = rest.pop("options")
     if "valid" in rest:
         check = {"metric": "invalidValues", "arguments": {"validValues": rest.pop("valid")}, "mustBe": 0}
         prop["quality"] = [check]
+    if "missing" in rest:
+        check = {"metric": "missingValues", "arguments": {"missingValues": rest.pop("missing")}, "mustBe": 0}
+        prop["quality"] = [*prop.get("quality", ()), check]
     return {**prop, **rest}
 
 

@@ -97,7 +97,9 @@ def test_a_primary_keys_columns_are_required_though_not_said_so() -> None:
     assert made().key_position == 0
 
 
-@pytest.mark.parametrize(("metric", "field"), [("nullValues", "required"), ("duplicateValues", "unique")])
+@pytest.mark.parametrize(
+    ("metric", "field"), [("nullValues", "required"), ("missingValues", "required"), ("duplicateValues", "unique")]
+)
 def test_a_check_that_allows_no_record_is_a_rule_on_the_record(metric: str, field: str) -> None:
     assert getattr(made(quality=[{"metric": metric, "mustBe": 0}]), field)
     assert not getattr(made(quality=[{"metric": metric, "mustBeLessThan": 5}]), field)
