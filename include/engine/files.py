@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from include.engine.account import Reason
 from include.engine.decompress import Source
+from include.engine.evolve import NewColumns
 from include.engine.frame import NOT_UTF8, Frame, Framer, LineFramer
 from include.engine.frame_csv import CsvFramer
 from include.engine.frame_json import ArrayFramer
@@ -49,6 +50,7 @@ class FileState:
         unreadable: records that are not UTF-8.
         filtered: records that the filter left out.
         reason: why the file is held; the first one found stays.
+        new: columns that the contract does not know, where they are to become columns.
     """
 
     number: int
@@ -60,6 +62,7 @@ class FileState:
     bytes: int = 0
     reason: Reason | None = None
     layout: Layout | None = None
+    new: NewColumns | None = None
     notes: list[str] = field(default_factory=list)
 
     def hold(self, reason: Reason | None) -> None:
@@ -122,6 +125,8 @@ class FileReader:
         if isinstance(framer, ArrayFramer) and source.damage is None:
             state.hold(framer.damage)
         self._note_unexpected(state, parser)
+        state.new = state.layout.new if state.layout else parser.new
+        state.hold(state.new.reason if state.new else None)
 
     def _framer(self, source: Source) -> Framer | ArrayFramer:
         if self._form.type == "json":
