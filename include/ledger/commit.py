@@ -118,7 +118,10 @@ class Commit:
             f" QUALIFY ROW_NUMBER() OVER (PARTITION BY {partition_by} ORDER BY f.place DESC, s.{RECORD} DESC) = 1"
         )
         names = self._names()
-        replaced = [*(f"{name} = s.{name}" for name in names), *(f"`{c.name}` = CAST(NULL AS {c.type})" for c in self.cleared)]
+        replaced = [
+            *(f"{name} = s.{name}" for name in names),
+            *(f"`{c.name}` = CAST(NULL AS {c.type})" for c in self.cleared),
+        ]
         return (
             f"MERGE {target(self.dataset, self.ledger)} AS t\n"
             f"USING (SELECT {', '.join(self._aliased_values())} FROM ({newest})) AS s\n"

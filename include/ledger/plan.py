@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -82,8 +82,22 @@ def make_plan(
     references: dict[str, Reference],
     force: bool,
     left_behind: Sequence[Landed] = (),
+    engine: str = ENGINE_VERSION,
+    keys: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Pack landed files into batches and name them; the same input gives the same plan."""
+    """Pack landed files into batches and name them; the same input gives the same plan.
+
+    Args:
+        dataset: the files' dataset.
+        landed: the files.
+        run_id: the run that takes them.
+        references: by the name that the pipeline gives them.
+        force: files are loaded again that are loaded already.
+        left_behind: loaded files that an earlier run did not archive.
+        engine: version of the engine that transforms them.
+        keys: `mask` and `raw` to the names of the keys that the engine has; they count where columns are masked.
+    """
+    named = [f"{kind}:{name}" for kind, name in sorted((keys or {}).items())] if dataset.pipeline.mask else []
     packed = pack(
         landed,
         max_bytes=MAX_BATCH_BYTES,
@@ -101,7 +115,8 @@ def make_plan(
                     (item.file_id for item in files),
                     fingerprint=dataset.fingerprint,
                     references=[reference.uri for reference in references.values()],
-                    engine=ENGINE_VERSION,
+                    engine=engine,
+                    keys=named,
                     epoch=run_id if force else "",
                 ),
                 files=tuple(pinned(item) for item in files),

@@ -70,12 +70,18 @@ def test_columns_of_files_come_into_the_table_and_people_are_told_once(
     assert case.run().state == "success"
     columns = "id, name, shop_no, note"
     assert case.rows(columns) == [(1, "plain", None, None), (2, "x", "07", None), (3, "y", "08", "hello")]
-    assert sorted(case.evolved()) == [("note", "STRING", True), ("shop_no", "STRING", True), ("shop_no", "STRING", True)]
+    assert sorted(case.evolved()) == [
+        ("note", "STRING", True),
+        ("shop_no", "STRING", True),
+        ("shop_no", "STRING", True),
+    ]
     assert "has 2 new columns" in caplog.text
     caplog.clear()
     case.land("d.csv", "id,name,note", "3,again,bye")
     assert case.run().state == "success"
-    assert case.rows(columns)[2] == (3, "again", None, "bye"), "a merged row is one record's, with nothing of the old one"
+    assert case.rows(columns)[2] == (3, "again", None, "bye"), (
+        "a merged row is one record's, with nothing of the old one"
+    )
     assert case.evolved()[-1] == ("note", "STRING", False)
     assert "new columns" not in caplog.text.replace("new columns: note", "")
 

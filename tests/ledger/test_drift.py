@@ -83,7 +83,9 @@ def test_what_files_bring_is_added_once_and_known_afterwards() -> None:
 
 def test_what_files_bring_does_not_go_into_a_column_of_another_type() -> None:
     new = EvolvedColumn("n", "STRING", ("N",), ("f1",))
-    (refused,) = find_drift(dataset(column("x")), [TableColumn("n", "INT64"), TableColumn("x", "STRING")], [new]).refused
+    (refused,) = find_drift(
+        dataset(column("x")), [TableColumn("n", "INT64"), TableColumn("x", "STRING")], [new]
+    ).refused
     assert "the table has INT64" in refused
 
 

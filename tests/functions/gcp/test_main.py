@@ -27,6 +27,7 @@ def test_a_get_says_which_version_runs(bench: Bench) -> None:
     answer = requests.get(bench.url, timeout=30)
     assert answer.status_code == 200
     assert answer.json()["engine_version"] == ENGINE_VERSION
+    assert set(answer.json()["keys"]) == {"mask", "raw"}
 
 
 def test_a_batch_becomes_parquet_parts_and_a_manifest_that_names_them(bench: Bench, post: Post) -> None:
