@@ -58,6 +58,8 @@ class Plan(Model):
         force: files are loaded again that are loaded already, in place of their rows.
         left_behind: loaded files that an earlier run did not archive.
         later: files that did not fit into this run; the next one takes them.
+        engine: version of the function's engine, which is in the batches' ids.
+        keys: names of the function's keys, likewise; none where no column is masked.
     """
 
     run_id: str
@@ -67,6 +69,8 @@ class Plan(Model):
     force: bool = False
     left_behind: tuple[PlannedFile, ...] = Field((), strict=False)
     later: int = 0
+    engine: str = ""
+    keys: dict[str, str] = Field({})
 
     @property
     def files(self) -> tuple[PlannedFile, ...]:
@@ -97,7 +101,8 @@ def make_plan(
         engine: version of the engine that transforms them.
         keys: `mask` and `raw` to the names of the keys that the engine has; they count where columns are masked.
     """
-    named = [f"{kind}:{name}" for kind, name in sorted((keys or {}).items())] if dataset.pipeline.mask else []
+    own = dict(keys or {}) if dataset.pipeline.mask else {}
+    named = [f"{kind}:{name}" for kind, name in sorted(own.items())]
     packed = pack(
         landed,
         max_bytes=MAX_BATCH_BYTES,
@@ -127,6 +132,8 @@ def make_plan(
         force=force,
         left_behind=tuple(pinned(item) for item in left_behind),
         later=sum(len(files) for files in packed[MAX_BATCHES:]),
+        engine=engine,
+        keys=own,
     )
 
 

@@ -87,6 +87,8 @@ def _request(plan: Plan, batch: PlannedBatch, attempt: int, output: str) -> dict
         ],
         "references": {name: ref.model_dump() for name, ref in plan.references.items()},
         "output": output,
+        "engine": plan.engine,
+        "keys": plan.keys,
     }
 
 
