@@ -177,7 +177,9 @@ class _Batch:
                 }
             first += len(piece.rows)
         tables = [piece.table for piece in pieces]
-        texts, extras = part(pa.concat_tables(tables, promote_options="default").combine_chunks())
+        # Not every file of a dataset that evolves has unknown fields.
+        promote = "default" if evolves(self._dataset) else "none"
+        texts, extras = part(pa.concat_tables(tables, promote_options=promote).combine_chunks())
         outcome = self._rules.run(texts, known)
         files = np.concatenate([np.full(len(piece.rows), piece.file, np.int64) for piece in pieces])
         ordinals = np.concatenate([piece.first + piece.rows for piece in pieces])

@@ -81,6 +81,12 @@ def test_what_files_bring_is_added_once_and_known_afterwards() -> None:
     assert [(item.type, item.first) for item in later.evolved] == [("STRING", False)]
 
 
+def test_all_new_columns_come_in_one_statement() -> None:
+    spec = dataset(column("x"), column("y"), column("z", "integer"))
+    sql = alter_sql(spec, LEDGER, find_drift(spec, [TableColumn("x", "STRING")]))
+    assert sql == "ALTER TABLE `p.a.things` ADD COLUMN IF NOT EXISTS `y` STRING, ADD COLUMN IF NOT EXISTS `z` INT64;"
+
+
 def test_what_files_bring_does_not_go_into_a_column_of_another_type() -> None:
     new = EvolvedColumn("n", "STRING", ("N",), ("f1",))
     (refused,) = find_drift(
