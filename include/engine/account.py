@@ -57,12 +57,44 @@ class FileAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class EvolvedColumn:
+    """A column that accepted files bring and the contract does not know; see `unexpected_columns: evolve`.
+
+    Args:
+        name: in the parts and in the warehouse.
+        type: JSON where a value is an object or an array; the parts hold text either way.
+        sources: what the files call it.
+        files: ids of the files that bring it.
+    """
+
+    name: str
+    type: Literal["STRING", "JSON"]
+    sources: tuple[str, ...]
+    files: tuple[str, ...]
+
+    def joined(self, other: EvolvedColumn) -> EvolvedColumn:
+        """Return this column as brought by both files."""
+        return EvolvedColumn(
+            self.name,
+            "JSON" if "JSON" in (self.type, other.type) else "STRING",
+            tuple(dict.fromkeys((*self.sources, *other.sources))),
+            tuple(dict.fromkeys((*self.files, *other.files))),
+        )
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> EvolvedColumn:
+        """Read what `dataclasses.asdict` and JSON made of a column."""
+        return cls(data["name"], data["type"], tuple(data["sources"]), tuple(data["files"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What one batch gave: counts, files, and the names of the Parquet parts beside the manifest.
 
     Args:
         good, quarantine: names of the parts, relative to the manifest.
         rules: failures per rule, as `rule.column`; a record with two failures counts in both.
+        evolved: columns of the good parts that the contract does not know.
     """
 
     dataset: str
@@ -77,6 +109,7 @@ class Manifest:
     quarantine: tuple[str, ...]
     rules: dict[str, int] = field(default_factory=dict)
     engine_version: str = ""
+    evolved: tuple[EvolvedColumn, ...] = ()
 
     def to_json(self) -> str:
         """Return the manifest as JSON text, its keys in a fixed order."""
@@ -92,7 +125,9 @@ class Manifest:
         """
         data = json.loads(text)
         files = tuple(FileAccount.from_json(item) for item in data["files"])
-        return cls(**{**data, "files": files, "good": tuple(data["good"]), "quarantine": tuple(data["quarantine"])})
+        evolved = tuple(EvolvedColumn.from_json(item) for item in data.get("evolved", ()))
+        parts = {name: tuple(data[name]) for name in ("good", "quarantine")}
+        return cls(**{**data, **parts, "files": files, "evolved": evolved})
 
 
 def total(files: Iterable[FileAccount]) -> dict[str, int]:

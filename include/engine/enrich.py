@@ -21,6 +21,7 @@ from include.engine.show import Shower
 from include.engine.verify import Verifier
 from include.spec.columns import Column
 from include.spec.dataset import Dataset
+from include.spec.drift import default_text
 from include.spec.pipeline import Enrich, Format
 
 _FORM = Format(type="csv")
@@ -54,6 +55,8 @@ class Reference:
         self._keys = table.column(enrich.on).combine_chunks()
         self._refuse_repeated(texts.column(enrich.on).to_pylist(), lines, Shower(dataset))
         self._taken = table.select(list(enrich.take))
+        if not isinstance(enrich.missing, str):
+            self._taken = pa.concat_tables([self._taken, self._default(wanted[1:], dataset, database)])
 
     def _typed(
         self, texts: pa.Table, lines: list[int], wanted: list[Column], dataset: Dataset, database: Database
@@ -66,6 +69,21 @@ class Reference:
             first = verifier.explain(block.take(rows[:1]), texts.take(rows[:1]))[0][0]
             where = f"{self.enrich.with_}, line {lines[int(rows[0])]}, {first.column}"
             raise TerminalReferenceError(f"{where}: {first.message}. Mend the reference file.")
+        return table
+
+    def _default(self, wanted: list[Column], dataset: Dataset, database: Database) -> pa.Table:
+        """The row that stands after the reference's last, for records without a match."""
+        given = {} if isinstance(self.enrich.missing, str) else self.enrich.missing.default
+        values = {column.name: given.get(column.name) for column in wanted}
+        cells = [pa.array([None if value is None else default_text(value)], pa.string()) for value in values.values()]
+        texts = pa.table(cells, names=list(values))
+        verifier = Verifier(wanted, typed=False, shower=Shower(dataset), database=database)
+        block = read_nested(texts, wanted)
+        table, failing = verifier.run(block)
+        if failing.any():
+            first = verifier.explain(block, texts)[0][0]
+            where = f"enrich.missing.default.{first.column}"
+            raise TerminalReferenceError(f"{where}: {first.message}. Mend it in pipeline.yaml.")
         return table
 
     def _refuse_repeated(self, keys: list[str | None], lines: list[int], shower: Shower) -> None:
@@ -84,10 +102,12 @@ class Reference:
         """Look keys up.
 
         Returns:
-            the columns taken, a row per key (null without a match), and which keys had none.
+            the columns taken, a row per key (null or the default without a match), and which keys had none.
         """
         places = pc.index_in(keys, value_set=self._keys).combine_chunks()
         missing = pc.is_null(places).to_numpy(zero_copy_only=False)
+        if not isinstance(self.enrich.missing, str):
+            places = pc.fill_null(places, pa.scalar(len(self._keys), places.type))
         return self._taken.take(places), missing
 
 

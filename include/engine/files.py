@@ -12,6 +12,7 @@ import pyarrow as pa
 from include.engine.account import Reason
 from include.engine.decompress import Source
 from include.engine.encode import Encoding, UnitReader, encoding_of, in_file, looks_like_utf8
+from include.engine.evolve import NewColumns
 from include.engine.footer import FooterCutter
 from include.engine.frame import NOT_UTF8, UTF_8, Frame, Framer, Ints, LineFramer, to_utf8
 from include.engine.frame_csv import CsvFramer, Dialect
@@ -54,6 +55,7 @@ class FileState:
         unreadable: records that are not UTF-8.
         filtered: records that the filter left out.
         reason: why the file is held; the first one found stays.
+        new: columns that the contract does not know, where they are to become columns.
     """
 
     number: int
@@ -65,6 +67,7 @@ class FileState:
     bytes: int = 0
     reason: Reason | None = None
     layout: Layout | None = None
+    new: NewColumns | None = None
     notes: list[str] = field(default_factory=list)
 
     def hold(self, reason: Reason | None) -> None:
@@ -172,6 +175,8 @@ class FileReader:
         if isinstance(framer, ArrayFramer) and source.damage is None:
             state.hold(framer.damage)
         self._note_unexpected(state, parser)
+        state.new = state.layout.new if state.layout else parser.new
+        state.hold(state.new.reason if state.new else None)
 
     def _framer(self, read: Callable[[int], bytes], limit: int) -> Framer | ArrayFramer:
         if self._form.type == "json":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from dataclasses import dataclass, field
 
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.engine.errors import TerminalSecretError
+from include.engine.raw_keys import key_id, raw_cipher, split_keys
 from include.spec.dataset import Dataset
 from include.spec.pipeline import Truncate
 
@@ -22,7 +22,8 @@ class Secrets:
 
     Args:
         mask_key: key of the HMAC-SHA256 that `mask: sha256` writes; any bytes.
-        raw_key: a Fernet key, under which the raw bytes of quarantined records of masked datasets are kept.
+        raw_key: a Fernet key, under which the raw bytes of quarantined records of masked datasets are kept; after a
+            comma, older ones.
     """
 
     mask_key: bytes | None = field(default=None, repr=False)
@@ -35,13 +36,8 @@ class Secrets:
 
     @property
     def raw_key_id(self) -> str | None:
-        """Names the raw key without telling it."""
-        return key_id(self.raw_key)
-
-
-def key_id(key: bytes | None) -> str | None:
-    """Return the first 8 hexadecimal digits of a key's SHA-256."""
-    return hashlib.sha256(key).hexdigest()[:8] if key else None
+        """Names the raw key that encrypts without telling it."""
+        return key_id(next(iter(split_keys(self.raw_key)), None))
 
 
 def check_secrets(dataset: Dataset, secrets: Secrets) -> None:
@@ -56,12 +52,12 @@ def check_secrets(dataset: Dataset, secrets: Secrets) -> None:
             f"{dataset.name}: the mask of {', '.join(hashed)} needs LANDFALL_MASK_KEY, which is not set"
         )
     if dataset.pipeline.mask and secrets.raw_key:
-        from cryptography.fernet import Fernet
-
         try:
-            Fernet(secrets.raw_key)
-        except ValueError as error:
-            raise TerminalSecretError("LANDFALL_RAW_KEY is no Fernet key (32 bytes in URL-safe base64)") from error
+            raw_cipher(secrets.raw_key)
+        except ValueError:
+            # Without the cause: it may hold what it was given.
+            what = "LANDFALL_RAW_KEY is no Fernet key (32 bytes in URL-safe base64), nor a list of them"
+            raise TerminalSecretError(what) from None
 
 
 def apply_masks(table: pa.Table, dataset: Dataset, secrets: Secrets) -> pa.Table:

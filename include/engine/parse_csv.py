@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from include.engine.account import Reason
+from include.engine.evolve import EXTRA, NewColumns, evolves, extras_of_cells
 from include.engine.frame import Frame, Ints, to_utf8
 from include.engine.records import Failure, Failures, shown
 from include.spec.dataset import Dataset
@@ -31,6 +32,8 @@ class Layout:
         ignored: names in the header that the contract does not know.
         names: the columns' names, per cell; None: no column of the contract.
         spare: fields that a record may have after its last column; they are left out.
+        extra: cells that become columns though the contract does not know them, and these columns' names.
+        new: these columns.
     """
 
     width: int
@@ -38,6 +41,8 @@ class Layout:
     ignored: tuple[str, ...]
     names: tuple[str | None, ...]
     spare: int = 0
+    extra: tuple[tuple[int, str], ...] = ()
+    new: NewColumns | None = field(default=None, compare=False)
 
 
 def positional_layout(dataset: Dataset) -> Layout:
@@ -84,11 +89,23 @@ def _match(theirs: list[str], ours: list[str], dataset: Dataset) -> Layout | Rea
             f"the header names {', '.join(map(shown, doubled[:_LISTED]))} more than once. It has: {found}.",
         )
     unknown = tuple(name for name, our in zip(theirs, ours, strict=True) if our not in wanted)
+    if unknown and evolves(dataset):
+        return _evolved(theirs, ours, dataset)
     if unknown and dataset.pipeline.format.unexpected_columns != "ignore":
         message = f"the contract does not know the columns {', '.join(map(shown, unknown[:_LISTED]))}. "
         return Reason("unexpected_column", message + "Add them to it, or set `format.unexpected_columns: ignore`.")
     names_ = tuple(our if our in wanted else None for our in ours)
     return Layout(len(ours), tuple(ours.index(name) for name in wanted), unknown, names_)
+
+
+def _evolved(theirs: list[str], ours: list[str], dataset: Dataset) -> Layout | Reason:
+    wanted = [column.name for column in dataset.source_columns]
+    new = NewColumns(dataset)
+    extra = tuple((cell, new.name(theirs[cell])) for cell, our in enumerate(ours) if our not in wanted)
+    if new.reason:
+        return new.reason
+    names = tuple(our if our in wanted else None for our in ours)
+    return Layout(len(ours), tuple(ours.index(name) for name in wanted), (), names, extra=extra, new=new)
 
 
 def _their_name(name: str, dataset: Dataset) -> str:
@@ -146,7 +163,9 @@ def parse_csv(frame: Frame, layout: Layout, dataset: Dataset) -> tuple[pa.Table,
         return "skip"
 
     table = _read(_contiguous(frame, good), layout, dataset.pipeline.format, refuse)
+    extra = extras_of_cells(table, layout.extra) if layout.extra else None
     table = table.select([f"c{cell}" for cell in layout.cells]).rename_columns(names)
+    table = table if extra is None else table.append_column(EXTRA, extra)
     rows = np.delete(good, wrong)
     if len(rows) != table.num_rows:  # the parser and the framer must see the same records
         raise AssertionError(f"framed {len(rows)} records, parsed {table.num_rows}")
@@ -173,7 +192,7 @@ def _with_wider(
 
 def _read(data: pa.Buffer, layout: Layout, form: Format, refuse: object | None) -> pa.Table:
     names = [f"c{cell}" for cell in range(layout.width)]
-    taken = [f"c{cell}" for cell in sorted(layout.cells)]
+    taken = [f"c{cell}" for cell in sorted((*layout.cells, *(cell for cell, _ in layout.extra)))]
     read = arrow_csv.ReadOptions(use_threads=False, column_names=names, block_size=max(data.size + 16, 1 << 16))
     parse = arrow_csv.ParseOptions(
         delimiter=form.delimiter,

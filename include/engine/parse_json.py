@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from include.engine.evolve import EXTRA, NewColumns, evolves, extras_of_fields
 from include.engine.frame import Frame, Ints
 from include.engine.json_text import Defect, Reader, to_json, to_text
 from include.engine.records import Failure, Failures, shown
@@ -36,6 +37,7 @@ class JsonParser:
         self._cleaned = frozenset(dataset.pipeline.clean)
         self._reader = Reader()
         self.unexpected: set[str] = set()
+        self.new = NewColumns(dataset) if evolves(dataset) else None
 
     def parse(self, frame: Frame) -> tuple[pa.Table, Ints, Failures]:
         """Split a frame's good records; see `parse_csv`. Names of unknown fields are added to `unexpected`."""
@@ -50,7 +52,10 @@ class JsonParser:
                 rows.append(record)
                 values.append(found)
         columns = {column.name: self._texts(column, rows, values, failures) for column in self._columns}
-        self._find_unexpected(rows, values, failures)
+        if self.new:
+            columns[EXTRA] = extras_of_fields([self._extras(value, self.new) for value in values])
+        else:
+            self._find_unexpected(rows, values, failures)
         return pa.table(columns), np.asarray(rows, np.int64), failures
 
     def _object(self, raw: bytes) -> dict[str, Any] | Failure:
@@ -79,6 +84,14 @@ class JsonParser:
                 failures.setdefault(rows[row], []).append(Failure("type", name, message))
                 found[row] = None
         return pa.array([to_text(value) for value in found], pa.string())
+
+    def _extras(self, value: dict[str, Any], new: NewColumns) -> dict[str, str]:
+        unknown = value.keys() - self._names
+        # A field that is only ever null makes no column.
+        texts = {key: text for key in value if key in unknown and (text := to_text(value[key])) is not None}
+        if new.reason:  # the file is held
+            return {}
+        return {new.name(key, nested=isinstance(value[key], (dict, list))): text for key, text in texts.items()}
 
     def _find_unexpected(self, rows: list[int], values: list[dict[str, Any]], failures: Failures) -> None:
         names = self._names

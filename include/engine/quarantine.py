@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from include.engine.mask import Secrets
+from include.engine.raw_keys import raw_cipher
 from include.engine.records import Failure
 
 RAW_LIMIT = 64 * 1024
@@ -103,6 +104,4 @@ class Quarantine:
 def _encryptor(secrets: Secrets) -> Callable[[bytes], bytes] | None:
     if not secrets.raw_key:
         return None
-    from cryptography.fernet import Fernet
-
-    return Fernet(secrets.raw_key).encrypt
+    return raw_cipher(secrets.raw_key).encrypt

@@ -14,6 +14,7 @@ from include.engine.account import FileAccount, Manifest, Reason, assert_balance
 from include.engine.block import BlockRules
 from include.engine.check import unchecked_formats
 from include.engine.database import Database
+from include.engine.evolve import Evolution, evolves, part, rejoin
 from include.engine.files import FileReader, FileState, Input
 from include.engine.frame import Bools
 from include.engine.keys import Keys
@@ -143,6 +144,7 @@ class _Batch:
         )
         self._quarantine = Quarantine(out / "quarantine-00000.parquet", secrets, secret=bool(dataset.pipeline.mask))
         self.spool = Spool(out / ".spool.arrow", dataset)
+        self._evolution = Evolution()
         self._pending: list[Piece] = []
         self._pending_bytes = 0
 
@@ -174,11 +176,16 @@ class _Batch:
                     if record in piece.failures
                 }
             first += len(piece.rows)
-        outcome = self._rules.run(pa.concat_tables([piece.table for piece in pieces]).combine_chunks(), known)
+        tables = [piece.table for piece in pieces]
+        # Not every file of a dataset that evolves has unknown fields.
+        promote = "default" if evolves(self._dataset) else "none"
+        texts, extras = part(pa.concat_tables(tables, promote_options=promote).combine_chunks())
+        outcome = self._rules.run(texts, known)
         files = np.concatenate([np.full(len(piece.rows), piece.file, np.int64) for piece in pieces])
         ordinals = np.concatenate([piece.first + piece.rows for piece in pieces])
         self._keys.add(outcome.good)
-        self.spool.add(outcome.good, files[outcome.rows], ordinals[outcome.rows])
+        good = rejoin(outcome.good, extras, outcome.rows) if evolves(self._dataset) else outcome.good
+        self.spool.add(good, files[outcome.rows], ordinals[outcome.rows])
         for number, count in enumerate(np.bincount(files[outcome.filtered], minlength=len(self.states)).tolist()):
             self.states[number].filtered += count
         self._put_aside(pieces, outcome.failures)
@@ -231,6 +238,7 @@ class _Batch:
             quarantine=tuple(self._quarantine.close()),
             rules=dict(sorted(self._quarantine.rules.items())),
             engine_version=ENGINE_VERSION,
+            evolved=self._evolution.columns,
             **total(accounts),
         )
         assert_balanced(manifest, written=parts.rows)
@@ -246,14 +254,22 @@ class _Batch:
         if state.failed > share.share * state.records:
             part = f"{state.failed:,} of {state.records:,} records failed ({state.failed / state.records:.1%})"
             state.hold(Reason("over_tolerance", f"{part}; `tolerate.quarantined` allows {share.quarantined}"))
+        self._evolve(state)
         if state.reason:
             failure = Failure(state.reason.code, "", state.reason.message)
             file = (state.input.file_id, state.input.uri)
             self._quarantine.add(file, (WHOLE_FILE, 0, 0, state.bytes), [failure], None, None)
 
+    def _evolve(self, state: FileState) -> None:
+        new = state.new.columns(state.input.file_id) if state.new and state.reason is None else []
+        state.hold(self._evolution.admit(new))
+        if new and state.reason is None:
+            state.notes.append(f"new columns: {', '.join(column.name for column in new)}")
+
     def _write(self, stays: Bools) -> GoodParts:
         ids = [state.input.file_id for state in self.states]
-        parts = GoodParts(self._out, self._dataset, ids, part_bytes=self._limits.part)
+        names = [column.name for column in self._evolution.columns]
+        parts = GoodParts(self._out, self._dataset, ids, part_bytes=self._limits.part, evolved=names)
         for first, batch in self.spool.batches():
             wanted = stays[first : first + batch.num_rows]
             table = pa.Table.from_batches([batch])

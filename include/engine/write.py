@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from include.engine.cast import arrow_type
+from include.engine.evolve import EXTRA, EXTRA_TYPE, evolves, spread
 from include.engine.frame import Ints
 from include.spec.dataset import Dataset
 
@@ -31,6 +32,7 @@ class Spool:
     def __init__(self, path: Path, dataset: Dataset) -> None:
         self._path = path
         fields = [pa.field(column.name, arrow_type(column, written=False)) for column in dataset.columns]
+        fields += [pa.field(EXTRA, EXTRA_TYPE)] if evolves(dataset) else []
         self._schema = pa.schema([*fields, pa.field(_FILE, pa.int32()), pa.field(_ORDINAL, pa.int64())])
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         self._sink = pa.OSFile(str(path), "wb")
@@ -99,12 +101,17 @@ class GoodParts:
         dataset: its columns are the parts' columns.
         file_ids: the batch's files, by number.
         part_bytes: a part that is longer is followed by another.
+        evolved: names of columns besides, text, that the contract does not know.
     """
 
-    def __init__(self, out: Path, dataset: Dataset, file_ids: list[str], *, part_bytes: int) -> None:
+    def __init__(
+        self, out: Path, dataset: Dataset, file_ids: list[str], *, part_bytes: int, evolved: Sequence[str] = ()
+    ) -> None:
         self._out = out
         self._ids = pa.array(file_ids, pa.string())
         fields = [pa.field(column.name, arrow_type(column)) for column in dataset.columns]
+        self._known, self._evolved = [field.name for field in fields], tuple(evolved)
+        fields += [pa.field(name, pa.string()) for name in evolved]
         self._schema = pa.schema([*fields, pa.field(FILE_ID, pa.string()), pa.field(RECORD, pa.int64())])
         self._part_bytes = part_bytes
         self._pending: list[pa.Table] = []
@@ -118,7 +125,8 @@ class GoodParts:
         """Add rows as the spool holds them, masked."""
         if not table.num_rows:
             return
-        columns = [table.column(name).cast(self._schema.field(name).type) for name in self._schema.names[:-2]]
+        columns = [table.column(name).cast(self._schema.field(name).type) for name in self._known]
+        columns += spread(table, self._evolved)
         ids = self._ids.take(table.column(_FILE).combine_chunks())
         self._pending.append(pa.table([*columns, ids, table.column(_ORDINAL)], schema=self._schema))
         self._size[0] += table.num_rows

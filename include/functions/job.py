@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from include.engine.version import ENGINE_VERSION
 from include.functions.failures import BadRequest, InputChanged
 from include.functions.protocol import PinnedInput, PinnedReference, TransformRequest, TransformResponse, bucket_of
 from include.spec.settings import Settings
@@ -60,6 +61,7 @@ def run_job(request: TransformRequest, store: Store, settings: Settings, secrets
 
     dataset = Dataset.from_wire(request.dataset)
     check_places(request, dataset, settings)
+    check_identity(request, secrets)
     published = store.read(request.manifest)
     if published is None:
         published = _transform(request, dataset, store, secrets)
@@ -79,6 +81,21 @@ def check_places(request: TransformRequest, dataset: Dataset, settings: Settings
     for name, reference in request.references.items():
         _check_place(reference.uri, {settings.work, *readable}, f"references.{name}.uri")
     _check_place(request.output, {settings.work}, "output")
+
+
+def check_identity(request: TransformRequest, secrets: Secrets) -> None:
+    """Refuse to answer for a batch that was named for another engine or other keys: its answer would not be this one.
+
+    Raises:
+        InputChanged: the function was deployed anew since the batch was planned.
+    """
+    found = {"mask": secrets.mask_key_id, "raw": secrets.raw_key_id}
+    keys = {name: named for name, named in found.items() if named}
+    if (request.engine and request.engine != ENGINE_VERSION) or (request.keys and request.keys != keys):
+        message = (
+            "the function has another engine or other keys than when the batch was planned; the next run plans it anew"
+        )
+        raise InputChanged("redeployed", message, "batch_id")
 
 
 def _check_place(uri: str, buckets: set[str], where: str) -> None:

@@ -54,6 +54,8 @@ class TransformRequest(Model):
         inputs: the files, in the order in which their records count as first and last.
         references: by the name that the pipeline gives them, such as ``reference/customers.csv``.
         output: prefix under which parts and manifest are written; ends in ``<batch_id>/attempt-<attempt>/``.
+        engine: the engine's version that went into the batch id; empty: any.
+        keys: `mask` and `raw` to the names of the keys that went into it; empty: any.
     """
 
     dataset: dict[str, Any]
@@ -62,6 +64,8 @@ class TransformRequest(Model):
     inputs: tuple[PinnedInput, ...] = Field(min_length=1, max_length=MAX_INPUTS, strict=False)
     references: dict[str, PinnedReference] = Field({}, max_length=100)
     output: ObjectUri
+    engine: str = Field("", max_length=64)
+    keys: dict[str, str] = Field({}, max_length=10)
 
     @property
     def idempotency_key(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from include.engine.account import FileAccount, Manifest
+from include.ledger.drift import Drift, record_of
 from include.ledger.landing import FileState
 from include.ledger.plan import Plan, PlannedFile
 from include.ledger.tables import COUNTS
@@ -18,7 +19,7 @@ FILE_TYPES = {
 }  # fmt: skip
 BATCH_TYPES = {
     "batch_id": "STRING", "commit_id": "STRING", "target": "STRING", "mode": "STRING", "files": "INT64",
-    "manifest": "STRING", "rules": "STRING", **dict.fromkeys(COUNTS, "INT64"),
+    "manifest": "STRING", "rules": "STRING", "evolved": "STRING", **dict.fromkeys(COUNTS, "INT64"),
 }  # fmt: skip
 
 
@@ -51,6 +52,7 @@ def batch_rows(
     uris: Mapping[int, str],
     commit: str,
     files: list[dict[str, Any]],
+    drift: Drift,
 ) -> list[dict[str, Any]]:
     """Return a row for each batch; its counts are the sums over its files' rows."""
     load = plan.dataset["pipeline"]["load"]
@@ -58,9 +60,11 @@ def batch_rows(
     for number, manifest in sorted(manifests.items()):
         name = plan.batches[number].batch_id
         own = [row for row in files if row["batch_id"] == name]
+        evolved = record_of(manifest, drift)
         rows.append({
             "batch_id": name, "commit_id": commit, "target": load["table"], "mode": load["mode"], "files": len(own),
             "manifest": uris[number], "rules": json.dumps(dict(manifest.rules), sort_keys=True),
+            "evolved": json.dumps(evolved, ensure_ascii=False) if evolved else None,
             **{count: sum(row[count] for row in own) for count in COUNTS},
         })  # fmt: skip
     return rows

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from include.ledger.drift import TableColumn, TargetEvolved
 from include.ledger.tables import COUNTS, FILE_ID, LOADED_AT, RECORD, Ledger, partition_sql, target
 from include.spec.columns import Column
 from include.spec.dataset import Dataset
@@ -26,6 +27,8 @@ class Commit:
         rows: staging table of good rows; empty where no file brought any.
         quarantine: staging table of quarantined records; empty likewise.
         force: load files again that are loaded already, in place of their rows.
+        evolved: columns that the staging table has beyond the contract's.
+        cleared: columns of the target that neither has; null in a row that is merged.
     """
 
     dataset: Dataset
@@ -33,6 +36,8 @@ class Commit:
     rows: str
     quarantine: str
     force: bool = False
+    evolved: tuple[TargetEvolved, ...] = ()
+    cleared: tuple[TableColumn, ...] = ()
 
     def sql(self) -> str:
         """Return the script. Its parameters: @dataset, @run_id, @files, @batches, @replaced, @expected."""
@@ -113,19 +118,25 @@ class Commit:
             f" QUALIFY ROW_NUMBER() OVER (PARTITION BY {partition_by} ORDER BY f.place DESC, s.{RECORD} DESC) = 1"
         )
         names = self._names()
+        replaced = [
+            *(f"{name} = s.{name}" for name in names),
+            *(f"`{c.name}` = CAST(NULL AS {c.type})" for c in self.cleared),
+        ]
         return (
             f"MERGE {target(self.dataset, self.ledger)} AS t\n"
             f"USING (SELECT {', '.join(self._aliased_values())} FROM ({newest})) AS s\n"
             f"ON {' AND '.join(f't.`{name}` = s.`{name}`' for name in key)}\n"
-            f"WHEN MATCHED THEN UPDATE SET {', '.join(f'{name} = s.{name}' for name in names)}\n"
+            f"WHEN MATCHED THEN UPDATE SET {', '.join(replaced)}\n"
             f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}) VALUES ({', '.join(f's.{n}' for n in names)});"
         )
 
     def _names(self) -> list[str]:
-        return [f"`{column.name}`" for column in self.dataset.columns] + [FILE_ID, RECORD, LOADED_AT]
+        columns = [*(column.name for column in self.dataset.columns), *(item.column.name for item in self.evolved)]
+        return [f"`{name}`" for name in columns] + [FILE_ID, RECORD, LOADED_AT]
 
     def _values(self) -> list[str]:
-        return [staged_value(c) for c in self.dataset.columns] + [FILE_ID, RECORD, "CURRENT_TIMESTAMP()"]
+        columns = [*map(staged_value, self.dataset.columns), *map(_evolved_value, self.evolved)]
+        return [*columns, FILE_ID, RECORD, "CURRENT_TIMESTAMP()"]
 
     def _aliased_values(self) -> list[str]:
         return [f"{value} AS {name}" for value, name in zip(self._values(), self._names(), strict=True)]
@@ -155,7 +166,7 @@ class Commit:
         )
 
     def _batches_in(self) -> str:
-        columns = f"batch_id, commit_id, target, mode, files, {', '.join(COUNTS)}, manifest, rules"
+        columns = f"batch_id, commit_id, target, mode, files, {', '.join(COUNTS)}, manifest, rules, evolved"
         return (
             f"INSERT INTO {self.ledger.table('batches')} (dataset, run_id, {columns}, at)\n"
             f"SELECT @dataset, @run_id, {_prefixed('b', columns)}, CURRENT_TIMESTAMP() FROM UNNEST(@batches) AS b;"
@@ -165,6 +176,14 @@ class Commit:
 def staged_value(column: Column) -> str:
     """Return the expression that makes a staged value the target's: Parquet carries JSON as text."""
     return f"PARSE_JSON(`{column.name}`)" if column.kind == "object" else f"`{column.name}`"
+
+
+def _evolved_value(item: TargetEvolved) -> str:
+    name = f"`{item.column.name}`"
+    if item.type != "JSON":
+        return name
+    # Some fields are an object in one record and bare text in another.
+    return f"IFNULL(SAFE.PARSE_JSON({name}, wide_number_mode => 'round'), TO_JSON({name}))"
 
 
 def staging_type(column: Column) -> str:

@@ -13,7 +13,15 @@ def file_id(bucket: str, name: str, generation: int, checksum: str) -> str:
     return _digest("file", bucket, name, str(generation), checksum)
 
 
-def batch_id(file_ids: Iterable[str], *, fingerprint: str, references: Iterable[str], engine: str, epoch: str) -> str:
+def batch_id(
+    file_ids: Iterable[str],
+    *,
+    fingerprint: str,
+    references: Iterable[str],
+    engine: str,
+    epoch: str,
+    keys: Iterable[str] = (),
+) -> str:
     """Name a batch by everything that can change its answer: 32 hexadecimal digits.
 
     Args:
@@ -22,8 +30,9 @@ def batch_id(file_ids: Iterable[str], *, fingerprint: str, references: Iterable[
         references: content hashes of the reference files.
         engine: the engine's version.
         epoch: empty, or the run that was told to load the files once more.
+        keys: names of the keys that go into masked values and raw bytes.
     """
-    return _digest("batch", *sorted(file_ids), fingerprint, *sorted(references), engine, epoch)
+    return _digest("batch", *sorted(file_ids), fingerprint, *sorted(references), engine, epoch, *keys)
 
 
 def commit_id(batch_ids: Iterable[str]) -> str:

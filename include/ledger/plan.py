@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -58,6 +58,8 @@ class Plan(Model):
         force: files are loaded again that are loaded already, in place of their rows.
         left_behind: loaded files that an earlier run did not archive.
         later: files that did not fit into this run; the next one takes them.
+        engine: version of the function's engine, which is in the batches' ids.
+        keys: names of the function's keys, likewise; none where no column is masked.
     """
 
     run_id: str
@@ -67,6 +69,8 @@ class Plan(Model):
     force: bool = False
     left_behind: tuple[PlannedFile, ...] = Field((), strict=False)
     later: int = 0
+    engine: str = ""
+    keys: dict[str, str] = Field({})
 
     @property
     def files(self) -> tuple[PlannedFile, ...]:
@@ -82,8 +86,23 @@ def make_plan(
     references: dict[str, Reference],
     force: bool,
     left_behind: Sequence[Landed] = (),
+    engine: str = ENGINE_VERSION,
+    keys: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Pack landed files into batches and name them; the same input gives the same plan."""
+    """Pack landed files into batches and name them; the same input gives the same plan.
+
+    Args:
+        dataset: the files' dataset.
+        landed: the files.
+        run_id: the run that takes them.
+        references: by the name that the pipeline gives them.
+        force: files are loaded again that are loaded already.
+        left_behind: loaded files that an earlier run did not archive.
+        engine: version of the engine that transforms them.
+        keys: `mask` and `raw` to the names of the keys that the engine has; they count where columns are masked.
+    """
+    own = dict(keys or {}) if dataset.pipeline.mask else {}
+    named = [f"{kind}:{name}" for kind, name in sorted(own.items())]
     packed = pack(
         landed,
         max_bytes=MAX_BATCH_BYTES,
@@ -101,7 +120,8 @@ def make_plan(
                     (item.file_id for item in files),
                     fingerprint=dataset.fingerprint,
                     references=[reference.uri for reference in references.values()],
-                    engine=ENGINE_VERSION,
+                    engine=engine,
+                    keys=named,
                     epoch=run_id if force else "",
                 ),
                 files=tuple(pinned(item) for item in files),
@@ -112,6 +132,8 @@ def make_plan(
         force=force,
         left_behind=tuple(pinned(item) for item in left_behind),
         later=sum(len(files) for files in packed[MAX_BATCHES:]),
+        engine=engine,
+        keys=own,
     )
 
 

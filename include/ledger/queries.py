@@ -32,6 +32,14 @@ def run_files_sql(ledger: Ledger) -> str:
     )
 
 
+def evolved_sql(ledger: Ledger) -> str:
+    """What commits of a dataset brought beyond its contract. Parameters: @dataset, @run_id (empty: every run's)."""
+    return (
+        f"SELECT DISTINCT evolved FROM {ledger.table('batches')}"
+        " WHERE dataset = @dataset AND @run_id IN ('', run_id) AND evolved IS NOT NULL"
+    )
+
+
 def quarantine_sql(ledger: Ledger) -> str:
     """Quarantined records, latest first, in file order. Parameters: @dataset (empty: all), @limit."""
     return (

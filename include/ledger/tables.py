@@ -22,7 +22,7 @@ _FILES = f"""
 _BATCHES = f"""
   dataset STRING NOT NULL, batch_id STRING NOT NULL, commit_id STRING NOT NULL, run_id STRING NOT NULL,
   target STRING NOT NULL, mode STRING NOT NULL, files INT64 NOT NULL, {_COUNT_COLUMNS},
-  manifest STRING NOT NULL, rules STRING, at TIMESTAMP NOT NULL"""
+  manifest STRING NOT NULL, rules STRING, evolved STRING, at TIMESTAMP NOT NULL"""
 _QUARANTINE = """
   dataset STRING NOT NULL, batch_id STRING NOT NULL, run_id STRING NOT NULL, file_id STRING NOT NULL,
   uri STRING NOT NULL, record INT64 NOT NULL, line INT64 NOT NULL, byte_offset INT64 NOT NULL,
@@ -63,6 +63,8 @@ class Ledger:
         return "\n".join((
             self._create("files", _FILES, "dataset, name"),
             self._create("batches", _BATCHES, "dataset, batch_id"),
+            # For ledgers that are older than the column.
+            f"ALTER TABLE {self.table('batches')} ADD COLUMN IF NOT EXISTS evolved STRING;",
             self._create("quarantine", _QUARANTINE, "dataset, file_id"),
             # The current state of a file version is its latest event.
             f"CREATE OR REPLACE VIEW {self.table('files_current')} AS SELECT * FROM {self.table('files')}"

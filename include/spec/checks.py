@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from include.spec.columns import Column
 from include.spec.contract import ItemProperty, LogicalTypeOptions, Property
+from include.spec.drift import check_default, check_evolve
 from include.spec.durations import parse_sla
 from include.spec.explain import Path_
 from include.spec.formats import check_format
@@ -239,6 +240,7 @@ def _check_references(dataset: Dataset) -> Iterator[Finding]:
             fix = "A column comes from one field; remove the others."
             yield _PIPELINE, ("format", "rename", theirs), "is not the only field renamed to this column", fix
     yield from _check_enrich(dataset, known, source)
+    yield from check_evolve(dataset)
 
 
 def _check_enrich(dataset: Dataset, known: set[str], source: set[str]) -> Iterator[Finding]:
@@ -257,6 +259,7 @@ def _check_enrich(dataset: Dataset, known: set[str], source: set[str]) -> Iterat
                 "is derived as well",
                 "Take it or derive it, not both.",
             )
+    yield from check_default(dataset, enrich)
 
 
 def _listing(names: set[str]) -> str:

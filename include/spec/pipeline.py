@@ -190,8 +190,9 @@ class Format(Model):
         {}, description="json, ndjson, xml, parquet, avro: column: where its value stands in a record"
     )
     rename: dict[str, ColumnName] = Field({}, description="names in the file that differ from the contract's")
-    unexpected_columns: Literal["quarantine", "ignore", "fail"] = Field(
-        "fail", description="fields the contract does not know; fail: the file is held"
+    unexpected_columns: Literal["quarantine", "ignore", "evolve", "fail"] = Field(
+        "fail",
+        description="fields the contract does not know; evolve: they become columns; fail: the file is held",
     )
     max_record: Size = Field("16MB", description="a longer record is quarantined unread")
     max_size: Size = Field("50GB", description="a file that is larger when decompressed is held")
@@ -219,6 +220,14 @@ class Format(Model):
         return self
 
 
+class Default(Model):
+    """What a record without a match is given."""
+
+    default: dict[ColumnName, str | int | float | bool] = Field(
+        min_length=1, description="column: its value; a column taken that is not named here is null"
+    )
+
+
 class Enrich(Model):
     """Columns taken from a reference file by a key."""
 
@@ -227,7 +236,9 @@ class Enrich(Model):
     )
     on: ColumnName = Field(description="the column by which a record finds its line of the reference file")
     take: tuple[ColumnName, ...] = Field(min_length=1, strict=False, description="the columns to add to a record")
-    missing: Literal["null", "quarantine"] = Field("null", description="what happens to a record without a match")
+    missing: Literal["null", "quarantine"] | Default = Field(
+        "null", description="what happens to a record without a match"
+    )
 
 
 class Truncate(Model):

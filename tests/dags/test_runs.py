@@ -237,7 +237,7 @@ def test_a_file_whose_run_failed_is_found_again(case: Any, monkeypatch: pytest.M
         away.setenv("LANDFALL_FUNCTION_URL", "http://127.0.0.1:9")
         failed = it.run()
     assert failed.state == "failed"
-    assert failed.tasks["load"] == ["failed"]
+    assert failed.tasks["plan"] == ["failed"]
     assert it.landed() == {"a.csv"}
     assert it.run().tasks == SUCCESS
     assert it.rows() == [(1, "x")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,6 +118,38 @@ def test_enrich_can_quarantine_what_has_no_match(tmp_path: Path) -> None:
     result = run(spec, tmp_path / "out", lines("k", "a", "b"), references=reference(tmp_path, "k,name", "a,x"))
     assert result.rules == [["enrich:k"]]
     assert result.messages == ['"b" has no match in reference/r.csv']
+
+
+def test_enrich_can_give_a_default_to_what_has_no_match(tmp_path: Path) -> None:
+    default = {"name": "nobody", "rate": "0.10", "since": "2020-02-02"}
+    spec = dataset(
+        column("k", "integer"), column("name"), column("rate", "number", physicalType="NUMERIC(5, 2)"),
+        column("since", "date"), column("left"),
+        enrich={"with": "reference/r.csv", "on": "k", "take": ["name", "rate", "since", "left"],
+                "missing": {"default": default}},
+    )  # fmt: skip
+    references = reference(tmp_path, "k,name,rate,since,left", "1,one,1.5,2026-01-01,x")
+    result = run(spec, tmp_path / "o", lines("k", "1", "2", "7"), references=references)
+    assert result.values("name") == ["one", "nobody", "nobody"]
+    assert [str(rate) for rate in result.values("rate")] == ["1.50", "0.10", "0.10"]
+    assert [str(day) for day in result.values("since")] == ["2026-01-01", "2020-02-02", "2020-02-02"]
+    assert result.values("left") == ["x", None, None]
+
+
+def test_a_default_that_is_cast_wrongly_stops_the_run_and_not_the_records(tmp_path: Path) -> None:
+    spec = dataset(
+        column("k", "integer"), column("rate", "number", physicalType="NUMERIC(5, 2)"),
+        enrich={"with": "reference/r.csv", "on": "k", "take": ["rate"], "missing": {"default": {"rate": "0.125"}}},
+    )  # fmt: skip
+    with pytest.raises(TerminalReferenceError, match=r"enrich.missing.default.rate"):
+        run(spec, tmp_path / "o", lines("k", "1"), references=reference(tmp_path, "k,rate", "1,1"))
+
+
+@pytest.mark.parametrize("given", [{"rate": "much"}, {"rate": True}, {"k": 1}, {"other": 1}])
+def test_a_default_of_another_type_or_column_is_refused_when_the_dataset_is_read(given: dict[str, Any]) -> None:
+    enrich = {"with": "reference/r.csv", "on": "k", "take": ["rate"], "missing": {"default": given}}
+    with pytest.raises(SpecError, match=r"enrich\.missing\.default"):
+        dataset(column("k", "integer"), column("rate", "integer"), enrich=enrich)
 
 
 def test_enriched_columns_are_checked(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ class Bench:
             for place, (file, content) in enumerate(files.items())
         ]  # fmt: skip
         batch = {"batch_id": "batch", "commit_id": "c", "target": "t", "mode": "m", "files": len(rows),
-                 "manifest": "gs://w/m", "rules": "{}", **dict.fromkeys(COUNTS, 1)}  # fmt: skip
+                 "manifest": "gs://w/m", "rules": "{}", "evolved": None, **dict.fromkeys(COUNTS, 1)}  # fmt: skip
         admitted = sum(row["loaded"] for row in rows if row["state"] == "loaded")
         parameters = {
             "dataset": self.dataset.name, "run_id": f"run{next(numbers)}", "files": Structs(FILE_TYPES, rows),

@@ -7,6 +7,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
+from include.engine.raw_keys import key_ids
 from include.engine.version import ENGINE_VERSION
 from include.functions.logs import Log, Severity
 
@@ -48,7 +49,7 @@ class HttpRequest(Protocol):
 
 
 def transform(request: HttpRequest) -> Answer:
-    """Answer one call: GET says which version runs, POST transforms a batch.
+    """Answer one call: GET says which version runs and the names of its keys, POST transforms a batch.
 
     The engine and the storage client are imported by the first POST, so that an instance is up at once.
     """
@@ -56,6 +57,7 @@ def transform(request: HttpRequest) -> Answer:
         return {
             "service": "landfall",
             "engine_version": ENGINE_VERSION,
+            "keys": key_ids(os.environ),
             "revision": os.environ.get("K_REVISION", ""),
         }, 200
     log = Log(_trace(request))

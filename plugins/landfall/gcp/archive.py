@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ class ArchiveFiles(BaseOperator):
         from include.ledger.plan import Plan
         from include.ledger.queries import run_files_sql
         from landfall.gcp.landing import Site
+        from landfall.notifiers.evolved import tell_evolved
         from landfall.notifiers.held import tell_held
 
         site = Site.of(self.dataset)
@@ -55,6 +57,7 @@ class ArchiveFiles(BaseOperator):
         held = {f"gs://{row['bucket']}/{row['name']}": row["reason"] for row in rows if row["state"] == "held"}
         if held:
             tell_held(context, site.dataset, held)
+        tell_evolved(context, site.dataset, self._evolved(site, plan), load.get("added", []))
         account = {name: value for name, value in load.items() if isinstance(value, int)}
         report = {**account, "files": len(rows), "held": len(held), "archived": moved}
         self._emit(context, report)
@@ -90,6 +93,13 @@ class ArchiveFiles(BaseOperator):
                     name = f"{marker.partition('://')[2].partition('/')[2]}"
                     destination = f"gs://{site.settings.archive}/{self.dataset}/{generation}/{name}"
                     site.storage.move(marker, generation, destination)
+
+    def _evolved(self, site: Site, plan: Plan) -> list[dict[str, Any]]:
+        """Columns that this run's files brought beyond the contract, as the ledger has them."""
+        from include.ledger.queries import evolved_sql
+
+        rows = site.warehouse.query(evolved_sql(site.ledger), {"dataset": self.dataset, "run_id": plan.run_id})
+        return [item for row in rows for item in json.loads(row["evolved"])]
 
     def _emit(self, context: Context, report: dict[str, Any]) -> None:
         """Attach the accounting to the asset event that this task's end emits."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from include.engine.account import Manifest
     from include.ledger.commit import Commit
+    from include.ledger.drift import Drift
     from include.ledger.plan import Plan
     from landfall.gcp.landing import Site
 
@@ -39,9 +40,11 @@ class LoadBatches(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Commit; returns the plan's address, what was committed and which batches failed."""
         from include.ledger.accounts import batch_rows, file_rows
+        from include.ledger.drift import joined
         from include.ledger.identity import commit_id
         from include.ledger.plan import Plan
         from landfall.gcp.landing import Site
+        from landfall.gcp.target import ready_target
 
         site = Site.of(self.dataset)
         plan_uri = context["ti"].xcom_pull(task_ids="plan")[0]["plan"]
@@ -55,9 +58,11 @@ class LoadBatches(BaseOperator):
         manifests = {number: self._manifest(site, uri) for number, uri in sorted(done.items())}
         name = commit_id(plan.batches[number].batch_id for number in manifests)
         files = file_rows(plan, manifests, whole_sets=site.dataset.pipeline.load.mode == "replace_partition")
-        batches = batch_rows(plan, manifests, done, name, files)
-        self._commit(site, plan, manifests, files, batches, name)
-        return {"plan": plan_uri, "commit": name, "failed": failed, **_totals(batches)}
+        drift = ready_target(site, joined(manifests, [file["file_id"] for file in files if file["state"] == "loaded"]))
+        batches = batch_rows(plan, manifests, done, name, files, drift)
+        self._commit(site, plan, manifests, files, batches, name, drift)
+        added = [column.name for column in drift.added]
+        return {"plan": plan_uri, "commit": name, "failed": failed, "added": added, **_totals(batches)}
 
     def _manifest(self, site: Site, uri: str) -> Manifest:
         from include.engine.account import Manifest
@@ -72,22 +77,21 @@ class LoadBatches(BaseOperator):
         files: list[dict[str, Any]],
         batches: list[dict[str, Any]],
         name: str,
+        drift: Drift,
     ) -> None:
         from include.ledger.accounts import BATCH_TYPES, FILE_TYPES
         from include.ledger.commit import Commit
-        from include.ledger.tables import create_target_sql
         from landfall.gcp.warehouse import Structs
 
-        site.warehouse.ensure_dataset(site.dataset.pipeline.load.table.partition(".")[0])
-        site.warehouse.query(create_target_sql(site.dataset, site.ledger))
-        good = [uri for manifest in manifests.values() for uri in manifest.good]
         bad = [uri for manifest in manifests.values() for uri in manifest.quarantine]
         commit = Commit(
             dataset=site.dataset,
             ledger=site.ledger,
-            rows=self._stage(site, good, f"{self.dataset}_{name}_rows", _row_schema(site)),
+            rows=self._stage_rows(site, manifests, f"{self.dataset}_{name}_rows", drift),
             quarantine=self._stage(site, bad, f"{self.dataset}_{name}_quarantine"),
             force=plan.force,
+            evolved=drift.evolved,
+            cleared=drift.cleared,
         )
         parameters = {
             "dataset": self.dataset,
@@ -102,6 +106,22 @@ class LoadBatches(BaseOperator):
     def _run(self, site: Site, commit: Commit, parameters: dict[str, Any], name: str) -> None:
         job = site.warehouse.run_once(commit.sql(), parameters, name)
         self.log.info("committed by job %s: %d records loaded", job.job_id, parameters["expected"])
+
+    def _stage_rows(self, site: Site, manifests: Mapping[int, Manifest], table: str, drift: Drift) -> str:
+        """Stage the good parts; those with the same columns together. Returns what to select the rows from."""
+        from include.ledger.drift import union_sql
+        from include.ledger.tables import FILE_ID, RECORD
+
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for manifest in manifests.values():
+            if manifest.good:
+                groups.setdefault(tuple(column.name for column in manifest.evolved), []).extend(manifest.good)
+        staged = {}
+        for number, (new, uris) in enumerate(groups.items()):
+            name = f"{table}_{number}" if number else table
+            staged[self._stage(site, uris, name, _row_schema(site, new))] = new
+        columns = [*(column.name for column in site.dataset.columns), FILE_ID, RECORD]
+        return union_sql(staged, columns, [item.column.name for item in drift.evolved])
 
     def _stage(self, site: Site, uris: Sequence[str], table: str, schema: Sequence[SchemaField] = ()) -> str:
         """Load Parquet parts into a staging table; returns its quoted name, or nothing where there are no parts.
@@ -136,7 +156,7 @@ def _totals(batches: list[dict[str, Any]]) -> dict[str, int]:
     return {count: sum(batch[count] for batch in batches) for count in COUNTS}
 
 
-def _row_schema(site: Site) -> list[SchemaField]:
+def _row_schema(site: Site, evolved: Sequence[str]) -> list[SchemaField]:
     from google.cloud.bigquery import SchemaField
 
     from include.ledger.commit import staging_type
@@ -147,6 +167,7 @@ def _row_schema(site: Site) -> list[SchemaField]:
         repeated = column.kind == "array" and column.items is not None
         type_ = staging_type(column.items) if repeated and column.items else staging_type(column)
         fields.append(_field(column.name, type_, "REPEATED" if repeated else "NULLABLE"))
+    fields += [SchemaField(name, "STRING") for name in evolved]
     return [*fields, SchemaField(FILE_ID, "STRING"), SchemaField(RECORD, "INT64")]
 
 

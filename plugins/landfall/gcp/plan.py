@@ -39,6 +39,7 @@ class PlanRun(BaseOperator):
         """Write plan.json and the ledger's `planned` events."""
         from include.ledger.plan import make_plan
         from include.spec.checks import check_dataset
+        from landfall.gcp.function import ask_function
         from landfall.gcp.landing import Site, look
         from landfall.gcp.selection import selection
 
@@ -51,6 +52,7 @@ class PlanRun(BaseOperator):
         found = look(site, **chosen)
         if not found.open:
             raise AirflowSkipException("another run took the files")
+        deployed = ask_function(site.settings.function_url)
         plan = make_plan(
             site.dataset,
             found.open,
@@ -58,6 +60,8 @@ class PlanRun(BaseOperator):
             references=self._upload_references(site),
             force=chosen["force"],
             left_behind=found.left_behind,
+            engine=deployed.engine,
+            keys=deployed.keys,
         )
         uri = self._write(site, plan)
         for batch in plan.batches:

@@ -63,7 +63,7 @@ class TransformBatch(BaseOperator):
 
         if not url:
             raise TerminalFailure("LANDFALL_FUNCTION_URL is not set; give it the transform function's address")
-        headers = {"Idempotency-Key": key, **_authorization(url)}
+        headers = {"Idempotency-Key": key, **authorization(url)}
         try:
             return requests.post(url, json=body, headers=headers, timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS))
         except (requests.ConnectionError, requests.Timeout) as error:
@@ -87,10 +87,12 @@ def _request(plan: Plan, batch: PlannedBatch, attempt: int, output: str) -> dict
         ],
         "references": {name: ref.model_dump() for name, ref in plan.references.items()},
         "output": output,
+        "engine": plan.engine,
+        "keys": plan.keys,
     }
 
 
-def _authorization(url: str) -> dict[str, str]:
+def authorization(url: str) -> dict[str, str]:
     """An identity token for the function's address; none on the loopback, where nobody could give one."""
     if is_loopback(url):
         return {}

@@ -13,6 +13,8 @@ from landfall.errors import TerminalFailure, TransientFailure
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client, LoadJob, QueryJob, SchemaField
 
+    from include.ledger.drift import TableColumn
+
 log = logging.getLogger(__name__)
 
 _MAX_ATTEMPTS = 100
@@ -84,6 +86,20 @@ class Warehouse:
 
         job: LoadJob = self._once(name, submit)
         return int(job.output_rows or 0)
+
+    def columns(self, table: str) -> list[TableColumn]:
+        """Return a table's columns as they are now.
+
+        Args:
+            table: dataset.table.
+
+        Raises:
+            google.api_core.exceptions.NotFound: there is no such table.
+        """
+        from include.ledger.drift import TableColumn
+
+        fields = self.client.get_table(f"{self.project}.{table}").schema
+        return [TableColumn.of(f.name, f.field_type, f.mode, f.precision, f.scale) for f in fields]
 
     def ensure_dataset(self, name: str, *, expiring: bool = False) -> None:
         """Make a BigQuery dataset where there is none."""

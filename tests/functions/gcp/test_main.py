@@ -27,6 +27,22 @@ def test_a_get_says_which_version_runs(bench: Bench) -> None:
     answer = requests.get(bench.url, timeout=30)
     assert answer.status_code == 200
     assert answer.json()["engine_version"] == ENGINE_VERSION
+    assert set(answer.json()["keys"]) == {"mask", "raw"}
+
+
+@pytest.mark.parametrize(("key", "value"), [("engine", "0"), ("keys", {"mask": "00000000"}), ("keys", {"raw": "0"})])
+def test_a_batch_that_was_named_for_other_keys_or_another_engine_is_refused(
+    bench: Bench, post: Post, key: str, value: Any
+) -> None:
+    import requests
+
+    said = requests.get(bench.url, timeout=30).json()
+    planned = {"engine": said["engine_version"], "keys": said["keys"]}
+    request = bench.batch(lines(GOOD))
+    answer = post(request | planned | {key: value})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "redeployed")
+    assert answer.json()["error"]["retryable"] is False
+    assert post(request | planned).status_code == 200
 
 
 def test_a_batch_becomes_parquet_parts_and_a_manifest_that_names_them(bench: Bench, post: Post) -> None:
