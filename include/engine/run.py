@@ -167,12 +167,12 @@ class _Batch:
         known: Failures = {}
         first = 0
         for piece in pieces:
-            if piece.failures:
-                known |= {
-                    first + row: piece.failures[record]
-                    for row, record in enumerate(piece.rows.tolist())
-                    if record in piece.failures
-                }
+            if piece.failures:  # few have a row too; looking them up in order is cheaper than asking every row
+                records = np.fromiter(piece.failures, np.int64, len(piece.failures))
+                rows = np.searchsorted(piece.rows, records)
+                for record, row in zip(records.tolist(), rows.tolist(), strict=True):
+                    if row < len(piece.rows) and piece.rows[row] == record:
+                        known[first + row] = piece.failures[record]
             first += len(piece.rows)
         outcome = self._rules.run(pa.concat_tables([piece.table for piece in pieces]).combine_chunks(), known)
         files = np.concatenate([np.full(len(piece.rows), piece.file, np.int64) for piece in pieces])
