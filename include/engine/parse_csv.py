@@ -122,7 +122,7 @@ def parse_csv(frame: Frame, layout: Layout, dataset: Dataset) -> tuple[pa.Table,
         failures[int(good[row.number - 1])] = [Failure(rule, "", message)]
         return "skip"
 
-    table = _read(_contiguous(frame, good), layout, dataset.pipeline.format, refuse)
+    table = _read(contiguous(frame, good), layout, dataset.pipeline.format, refuse)
     table = table.select([f"c{cell}" for cell in layout.cells]).rename_columns(names)
     rows = np.delete(good, wrong)
     if len(rows) != table.num_rows:  # the parser and the framer must see the same records
@@ -153,7 +153,7 @@ def _read(data: pa.Buffer, layout: Layout, form: Format, refuse: object) -> pa.T
     return arrow_csv.read_csv(pa.BufferReader(data), read, parse, convert)
 
 
-def _contiguous(frame: Frame, good: Ints) -> pa.Buffer:
+def contiguous(frame: Frame, good: Ints) -> pa.Buffer:
     """The bytes of the good records, one after another, without what stands between them."""
     view = memoryview(frame.data)
     ends = frame.starts + frame.lengths

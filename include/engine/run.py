@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from include.engine.account import FileAccount, Manifest, Reason, assert_balanced, total
+from include.engine.ahead import ahead
 from include.engine.block import BlockRules
 from include.engine.check import unchecked_formats
 from include.engine.database import Database
@@ -154,7 +155,9 @@ class _Batch:
     def read(self, state: FileState) -> None:
         """Read a file; small ones wait for one another, so that rules run over blocks of some size."""
         state.notes.extend(unchecked_formats(self._dataset.columns))
-        for piece in self._reader.pieces(state):
+        pieces = self._reader.pieces(state)
+        is_long = state.input.size is None or state.input.size > self._limits.block
+        for piece in ahead(pieces) if is_long and self._limits.threads > 1 else pieces:
             self._pending.append(piece)
             self._pending_bytes += len(piece.frame.data)
             if self._pending_bytes >= self._limits.block:
@@ -251,7 +254,8 @@ class _Batch:
     def _write(self, stays: Bools) -> GoodParts:
         ids = [state.input.file_id for state in self.states]
         parts = GoodParts(self._out, self._dataset, ids, part_bytes=self._limits.part)
-        for first, batch in self.spool.batches():
+        batches = self.spool.batches()
+        for first, batch in ahead(batches) if self._limits.threads > 1 else batches:
             wanted = stays[first : first + batch.num_rows]
             table = pa.Table.from_batches([batch])
             if not wanted.all():

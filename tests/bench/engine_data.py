@@ -66,7 +66,7 @@ class Data:
 def make(folder: Path, rows: int, shape: Shape) -> Data:
     """Return the file of this many records, written by an earlier run or now."""
     folder.mkdir(parents=True, exist_ok=True)
-    data = Data(folder / f"orders-v{VERSION}-{rows}.{shape}", rows, shape)
+    data = Data(folder / f"orders-v{VERSION}-{shape}-{rows}.{shape}", rows, shape)
     if not data.bad.exists():
         scratch = Data(folder / f"making.{shape}", rows, shape)
         _write(scratch)
