@@ -14,12 +14,13 @@ import pyarrow as pa
 
 from include.engine.frame import Frame, Ints
 from include.engine.json_text import Defect, Reader, to_json, to_text
-from include.engine.quick_json import read_template, split_lines
+from include.engine.quick_json import Template, read_template, split_lines
 from include.engine.records import Failure, Failures, shown
 from include.spec.columns import Column
 from include.spec.dataset import Dataset
 
 _LISTED = 20
+_TRIED = 8  # lines among which one is looked for that is simple
 _WORTH = 16  # lines from which on the quick way is quicker
 
 
@@ -38,6 +39,7 @@ class JsonParser:
         self._cleaned = frozenset(dataset.pipeline.clean)
         self._reader = Reader()
         self._is_lines = dataset.pipeline.format.type == "ndjson"
+        self._template: Template | None = None
         self.unexpected: set[str] = set()
 
     def parse(self, frame: Frame) -> tuple[pa.Table, Ints, Failures]:
@@ -57,7 +59,9 @@ class JsonParser:
 
     def _split(self, frame: Frame, good: Ints) -> tuple[pa.Table, Ints] | None:
         """Split the lines that are as simple as the first; None where it has to be read."""
-        template = read_template(frame.raw(int(good[0])) or b"")
+        found = (read_template(frame.raw(record) or b"") for record in good[:_TRIED].tolist())
+        template = self._template or next(filter(None, found), None)
+        self._template = None  # looked for anew, should these lines not be written like it
         if template is None:
             return None
         ours = {name: str(self._rename.get(name, name)) for name in template.names}
@@ -65,12 +69,14 @@ class JsonParser:
         nested = any(column.kind in ("object", "array") and column.name in ours.values() for column in self._columns)
         if nested or len(set(ours.values())) < len(ours) or (unknown and self._on_unexpected == "quarantine"):
             return None
-        found = split_lines(frame, good, template, {name: our for name, our in ours.items() if our in self._names})
-        if found is None or not len(found[1]):
+        wanted = {name: our for name, our in ours.items() if our in self._names}
+        split = split_lines(frame, good, template, wanted)
+        if split is None or not len(split[1]):
             return None
+        self._template = template if 2 * len(split[1]) > len(good) else None
         if len(self.unexpected) < _LISTED:
             self.unexpected.update(unknown[:_LISTED])
-        table, rows = found
+        table, rows = split
         absent = pa.nulls(len(rows), pa.string())
         names = set(table.column_names)
         return pa.table({c.name: table.column(c.name) if c.name in names else absent for c in self._columns}), rows

@@ -1,13 +1,14 @@
 r"""The quick way to split NDJSON: lines written like the first, key by key, are cut at their separators by Arrow.
 
 A line is taken only if it is, byte for byte, `{"a": <scalar>, "b": <scalar>}` with the keys, their order and the blanks of
-the block's first record, each scalar a JSON number, `true`, `false`, `null`, or a string without a backslash. So there
-is no escape, no repeated key and no depth to look into, and its texts are the bytes between. Which scalar stands where
-may differ from line to line. Every other line is left to `json_text.Reader`.
+a record before it, each scalar a JSON number, `true`, `false`, `null`, or a string without escapes that make NUL or half a
+character. So there is no repeated key and no depth to look into, and its texts are the bytes between. Which scalar
+stands where may differ from line to line. Every other line is left to `json_text.Reader`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +25,10 @@ from include.engine.parse_csv import contiguous
 _LONGEST: Final = 1 << 30  # bytes of a block; with no end named, binary_slice fails ("Negative buffer resize")
 _MARK: Final = b"\x01"  # what JSON never holds unescaped, so it can stand between two fields
 _NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
-_STRING = r'"[^"\\\x00-\x1f]*"'
+_HEX = "[0-9a-fA-F]"
+# Neither NUL nor half of a surrogate pair.
+_POINT = f"000[1-9a-fA-F]|00[1-9a-fA-F]{_HEX}|0[1-9a-fA-F]{_HEX}{{2}}|[1-9a-cA-CeEfF]{_HEX}{{3}}|[dD][0-7]{_HEX}{{2}}"
+_STRING = rf'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u(?:{_POINT})))*"'
 _BARE = f"(?:{_NUMBER}|true|false|null)"
 _FIELD = re.compile(rb'([,{])([ \t]*)"([^"\\\x00-\x1f]+)"([ \t]*:[ \t]*)("[^"\\\x00-\x1f]*"|[-+.0-9A-Za-z]+)')
 
@@ -127,6 +131,7 @@ def _values(cells: pa.Array, prefix: bytes, suffix: bytes) -> tuple[pa.Array, Bo
     is_text = pc.match_substring_regex(cells, rf"\A{before}{_STRING}{after}\z")
     all_text = is_text.true_count == len(cells)
     text = _cut(cells if all_text else pc.if_else(is_text, cells, filler), len(prefix) + 1, len(suffix) + 1)
+    text = _unescaped(text)
     if all_text:
         return text, None
     is_bare = pc.match_substring_regex(cells, rf"\A{before}{_BARE}{after}\z")
@@ -136,6 +141,14 @@ def _values(cells: pa.Array, prefix: bytes, suffix: bytes) -> tuple[pa.Array, Bo
     if all_bare:
         return bare, None
     return pc.if_else(is_text, text, bare), pc.or_(is_text, is_bare).to_numpy(zero_copy_only=False)
+
+
+def _unescaped(texts: pa.Array) -> pa.Array:
+    escaped = pc.match_substring(texts, "\\")
+    if not escaped.true_count:
+        return texts
+    read = [json.loads(f'"{text}"') for text in texts.filter(escaped).to_pylist()]
+    return pc.replace_with_mask(texts, escaped, pa.array(read, pa.string()))
 
 
 def _cut(cells: pa.Array, first: int, last: int) -> pa.Array:
