@@ -2,16 +2,19 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run ui shell stop test check format lock bench-dags clean
+.PHONY: help setup run ui shell stop test check format lock bench bench-dags clean
 
 # Variables for the command line:
 #   PORT=8090        port of the UI (make ui)
 #   AIRFLOW=3.1.7    run the DAG and plugin tests on that version (make test)
+#   ROWS=200000      records of the benchmark's file; ROUNDS=1: measure each once (make bench)
 #   ARGS='-k name'   more arguments for the program behind the target
 #   PYTHON=/path     the Python 3.11 or newer that makes the environments
 PORT ?= 8080
 AIRFLOW ?= 3.3.1
 ARGS ?=
+ROWS ?= 5000000
+ROUNDS ?= 3
 export PORT
 
 # Compiled modules halve the time Airflow takes to start: keep them even where the shell says not to.
@@ -58,6 +61,10 @@ format:  ## let ruff mend and format what it can
 
 lock:  ## resolve all locks anew, with hashes
 	@python=$(SYSTEM_PYTHON) && "$$python" -m local.locks $(ARGS)
+
+bench:  ## the engine against DuckDB, Polars, pandas, dlt and a plain loop -> build/bench.json; ROWS=200000 is quick
+	@$(ENVIRONMENTS) function bench
+	@build/env/bench/bin/python -m tests.bench.engine --rows $(ROWS) --rounds $(ROUNDS) $(ARGS)
 
 bench-dags:  ## measure how long DAG files take to parse and tasks to start -> build/bench-dags.json
 	@$(ENVIRONMENTS) airflow --dev

@@ -1,6 +1,6 @@
 """Create the project's virtual environments from hashed locks; run by any Python 3.11, needs nothing else.
 
-python3 -m local.environments [airflow function emulators airflow-3.1.7] [--dev]
+python3 -m local.environments [airflow function emulators bench airflow-3.1.7] [--dev]
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ ENVIRONMENTS = {
         # local-bigquery's metadata asks for a DuckDB whose extensions are not packaged; the lock is
         # whole, resolved with an override, so nothing is lost by not resolving again.
         Environment("emulators", ("3.13",), "emulators.txt", options=("--no-deps",)),
+        Environment("bench", COMPOSERS, "bench.txt"),
         Environment("airflow-3.1.7", COMPOSERS, "airflow-3.1.7.txt", "dev-3.1.7.txt"),
     )
 }

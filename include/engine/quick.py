@@ -17,15 +17,14 @@ import pyarrow.compute as pc
 
 from include.engine.cast import WIDEST, arrow_type
 from include.engine.check import FORMATS
-from include.engine.frame import Bools
+from include.engine.frame import Bools, Ints
 from include.spec.columns import Column
 
 Step = Callable[[pa.Array], pa.Array]  # text, or value, to whether it is sure; null of null
 Quick = Callable[[pa.Array], tuple[pa.Array, Bools | None]]
 
-_DAY = (
-    "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"  # no 29 February
-)
+# The 29th of February is left out.
+_DAY = "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
 # Years whose beginning and end no zone moves out of the calendar.
 _DATE = f"(?:1[0-9]|2[0-9])[0-9]{{2}}-{_DAY}"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
@@ -213,7 +212,7 @@ def _length(least: int, most: int | None) -> Step:
     return run
 
 
-def patch(values: pa.Array, rows: np.ndarray, found: pa.Array) -> pa.Array:  # type: ignore[type-arg]
+def patch(values: pa.Array, rows: Ints, found: pa.Array) -> pa.Array:
     """Put values into some rows, in ascending order."""
     mask = np.zeros(len(values), np.bool_)
     mask[rows] = True

@@ -1,9 +1,9 @@
 r"""The quick way to split NDJSON: lines written like the first, key by key, are cut at their separators by Arrow.
 
-A line is taken only if it is, byte for byte, `{"a": <scalar>, "b": <scalar>}` with the keys, their order and the blanks of
-a record before it, each scalar a JSON number, `true`, `false`, `null`, or a string without escapes that make NUL or half a
-character. So there is no repeated key and no depth to look into, and its texts are the bytes between. Which scalar
-stands where may differ from line to line. Every other line is left to `json_text.Reader`.
+A line is taken only if it is, byte for byte, `{"a": <scalar>, "b": <scalar>}` with the keys, their order and the blanks
+of a record before it, each scalar a JSON number, `true`, `false`, `null`, or a string without escapes that make NUL or
+half a character. So there is no repeated key and no depth to look into, and its texts are the bytes between. Which
+scalar stands where may differ from line to line. Every other line is left to `json_text.Reader`.
 """
 
 from __future__ import annotations

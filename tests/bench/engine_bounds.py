@@ -76,18 +76,7 @@ def _limited(run: Mapping[str, Any] | None) -> float | None:
     return float("inf") if run["error"] or run["wrong"] else run["with_files_mb"]
 
 
-_COLUMNS = (
-    "program",
-    "rows",
-    "CPU s",
-    "wall s",
-    "rows/s",
-    "RSS MB",
-    "+ files MB",
-    "bad found",
-    "with bytes",
-    "good lost",
-)
+_COLUMNS = ("program", "rows", "CPU s", "wall s", "rows/s", "RSS MB", "+ files MB", "bad found", "with bytes", "lost")
 
 
 def table(rows: Sequence[tuple[str, int, Cost, Verdict]], judged: Sequence[Bound]) -> str:

@@ -25,10 +25,12 @@ DATES = st.from_regex(r"\A[0-9]{4}-[0-3][0-9]-[0-3][0-9]\Z")
 TIMES = st.from_regex(r"\A[ T][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{1,8})?(Z|[+-][0-2][0-9]:[0-6][0-9])?\Z")
 REAL = st.one_of(st.dates().map(str), st.datetimes().map(lambda when: f"{when.isoformat()}Z"))
 TRUTHS = st.sampled_from(["true", "FALSE", "True", "tRUE", "yes", "1"])
-WORDS = st.sampled_from(["a", "b", "abc", "a\nb", "ä", "日本語", "a@b.cd", "12:30", "::1", "1.2.3.4", "abc ", "", "0", "-0"])
+WORDS = st.sampled_from(["a", "b", "abc", "a\nb", "ä", "日本語", "a@b.cd", "12:30", "::1", "1.2.3.4", "abc ", "",
+                         "0", "-0"])  # fmt: skip
 TEXTS = st.one_of(
     DIGITS, st.integers().map(str), st.decimals(allow_nan=True).map(str), st.floats().map(str), DATES, REAL, TRUTHS,
-    WORDS, st.builds("{}{}".format, DATES, TIMES), st.text(max_size=12).filter(lambda text: "\0" not in text), st.none(),
+    WORDS, st.builds("{}{}".format, DATES, TIMES), st.none(),
+    st.text(max_size=12).filter(lambda text: "\0" not in text),
 )  # fmt: skip
 COLUMNS = [
     column("v"),
@@ -72,7 +74,8 @@ def test_what_the_quick_way_is_sure_of_the_full_way_says_too(
 
 @pytest.mark.parametrize("prop", COLUMNS, ids=lambda prop: json.dumps({**prop, "name": ""})[12:60])
 def test_usual_values_need_no_other_way(prop: dict[str, Any]) -> None:
-    usual = {"integer": "17", "number": "0.25", "boolean": "true", "date": "2024-01-31", "timestamp": "2024-01-31T10:00:00Z"}
+    usual = {"integer": "17", "number": "0.25", "boolean": "true", "date": "2024-01-31",
+             "timestamp": "2024-01-31T10:00:00Z"}  # fmt: skip
     texts = pa.array([usual.get(prop["logicalType"], "a") if prop.get("physicalType") != "NUMERIC(9)" else "7"])
     formats = {"email": "a@b.cd", "uuid": "00000000-0000-0000-0000-000000000000", "uri": "a:b", "hostname": "a",
                "ipv4": "1.2.3.4", "ipv6": "::1", "byte": "YWJj"}  # fmt: skip
@@ -115,7 +118,7 @@ def test_lines_are_split_as_if_each_were_read(
     quick, full = JsonParser(spec), JsonParser(spec)
     full._is_lines = False
     read = iter([data])
-    for frame in LineFramer(lambda size: next(read, b""), block=max(len(data) + 9, 64), limit=1 << 20).frames():
+    for frame in LineFramer(lambda _: next(read, b""), block=max(len(data) + 9, 64), limit=1 << 20).frames():
         ours, theirs = quick.parse(frame), full.parse(frame)
         assert ours[0].to_pydict() == theirs[0].to_pydict()
         assert ours[1].tolist() == theirs[1].tolist()
@@ -129,7 +132,7 @@ def test_lines_like_the_first_are_not_read_one_by_one() -> None:
     parser._read = None  # type: ignore[assignment, method-assign]
     data = "".join(f'{{"a": "x{n}, y", "b": {n}}}\n' for n in range(100)).encode()
     read = iter([data])
-    (frame,) = LineFramer(lambda size: next(read, b""), block=1 << 20, limit=1 << 20).frames()
+    (frame,) = LineFramer(lambda _: next(read, b""), block=1 << 20, limit=1 << 20).frames()
     table, rows, failures = parser.parse(frame)
     assert (table.column("a")[99].as_py(), table.column("b")[7].as_py()) == ("x99, y", "7")
     assert (len(rows), failures) == (100, {})
