@@ -2,11 +2,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run ui shell stop test fuzz check format lock bench-dags clean
+.PHONY: help setup run ui shell stop test fuzz check format lock bench bench-dags clean
 
 # Variables for the command line:
 #   PORT=8090        port of the UI (make ui)
 #   AIRFLOW=3.1.7    run the DAG and plugin tests on that version (make test)
+#   ROWS=200000      records of the benchmark's file; ROUNDS=1: measure each once (make bench)
 #   ARGS='-k name'   more arguments for the program behind the target
 #   SECONDS=60       how long to look for bytes that break the engine (make fuzz)
 #   PYTHON=/path     the Python 3.11 or newer that makes the environments
@@ -14,6 +15,8 @@ PORT ?= 8080
 AIRFLOW ?= 3.3.1
 SECONDS ?= 60
 ARGS ?=
+ROWS ?= 5000000
+ROUNDS ?= 3
 export PORT
 
 # Compiled modules halve the time Airflow takes to start: keep them even where the shell says not to.
@@ -64,6 +67,10 @@ format:  ## let ruff mend and format what it can
 
 lock:  ## resolve all locks anew, with hashes
 	@python=$(SYSTEM_PYTHON) && "$$python" -m local.locks $(ARGS)
+
+bench:  ## the engine against DuckDB, Polars, pandas, dlt and a plain loop -> build/bench.json; ROWS=200000 is quick
+	@$(ENVIRONMENTS) function bench
+	@build/env/bench/bin/python -m tests.bench.engine --rows $(ROWS) --rounds $(ROUNDS) $(ARGS)
 
 bench-dags:  ## measure how long DAG files take to parse and tasks to start -> build/bench-dags.json
 	@$(ENVIRONMENTS) airflow --dev

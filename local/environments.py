@@ -1,6 +1,6 @@
 """Create the project's virtual environments from hashed locks; run by any Python 3.11, needs nothing else.
 
-python3 -m local.environments [airflow function emulators airflow-3.1.7 fuzz] [--dev]
+python3 -m local.environments [airflow function emulators bench fuzz airflow-3.1.7] [--dev]
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ ENVIRONMENTS = {
         # whole, resolved with an override, so nothing is lost by not resolving again.
         Environment("emulators", ("3.13",), "emulators.txt", options=("--no-deps",)),
         Environment("fuzz", COMPOSERS, "fuzz.txt"),
+        Environment("bench", COMPOSERS, "bench.txt"),
         Environment("airflow-3.1.7", COMPOSERS, "airflow-3.1.7.txt", "dev-3.1.7.txt"),
     )
 }

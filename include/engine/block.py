@@ -130,7 +130,8 @@ class BlockRules:
         if not len(rows):
             return
         taken = pa.array(rows)
-        for row, reasons in zip(rows.tolist(), verifier.explain(block.take(taken), texts.take(taken)), strict=True):
+        explained = verifier.explain(block.take(taken), texts.take(taken), rows)
+        for row, reasons in zip(rows.tolist(), explained, strict=True):
             known = failures.setdefault(row, [])
             columns = {reason.column for reason in known}  # without a value there is nothing more to say of a column
             known.extend(reason for reason in reasons if reason.column not in columns)

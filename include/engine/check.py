@@ -20,7 +20,7 @@ _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = rf"(?:{_OCTET}\.){{3}}{_OCTET}"
 _H16 = "[0-9A-Fa-f]{1,4}"
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_FORMATS: Final = {
+FORMATS: Final = {
     "email": rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*",
     "uuid": "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
     "uri": r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+",
@@ -102,7 +102,7 @@ def unchecked_formats(columns: tuple[Column, ...]) -> list[str]:
     return [
         f"the format {column.string_format!r} of column {column.name} is not checked"
         for column in columns
-        if column.string_format and column.string_format not in (*_FORMATS, *_UNCHECKED)
+        if column.string_format and column.string_format not in (*FORMATS, *_UNCHECKED)
     ]
 
 
@@ -120,8 +120,8 @@ def _text_checks(column: Column) -> Iterator[Check]:
     if pattern is not None:
         shape = literal(pattern)
         yield Check("pattern", column, lambda v: f"regexp_matches({text(v)}, {shape})", f"does not match {pattern}")
-    if column.string_format in _FORMATS:
-        form = literal(_FORMATS[column.string_format])
+    if column.string_format in FORMATS:
+        form = literal(FORMATS[column.string_format])
         says = f"is no {column.string_format}"
         yield Check("format", column, lambda v: f"regexp_full_match({text(v)}, {form})", says)
 

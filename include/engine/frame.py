@@ -240,16 +240,17 @@ def find_bad_text(frame: Frame, data: Octets) -> None:
     """
     if not len(frame):
         return
-    zeros = np.flatnonzero(data == 0)
-    if len(zeros):
-        frame.defects[_records_at(frame, zeros)] |= NUL
-    high = np.flatnonzero(data >= 128)
-    if not len(high) or _is_utf8(memoryview(frame.data)[: len(data)]):
-        return
-    records = _records_at(frame, high)
-    starts, ends = frame.starts[records].tolist(), (frame.starts + frame.lengths)[records].tolist()
-    wrong = [not _is_utf8(frame.data[start:end]) for start, end in zip(starts, ends, strict=True)]
-    frame.defects[records[wrong]] |= NOT_UTF8
+    size = len(data)
+    if frame.data.find(b"\0", 0, size) >= 0:
+        frame.defects[_records_at(frame, np.flatnonzero(data == 0))] |= NUL
+    position = _bad_utf8(frame.data, 0, size)
+    while position < size:
+        record = int(np.searchsorted(frame.starts, position, side="right")) - 1
+        end = int(frame.starts[record] + frame.lengths[record]) if record >= 0 else 0
+        if position < end and not frame.defects[record] & TOO_LONG:
+            frame.defects[record] |= NOT_UTF8
+        # Where a record ends, an ASCII byte stands: no character goes over it.
+        position = _bad_utf8(frame.data, max(end, position + 1), size)
 
 
 def _records_at(frame: Frame, positions: Ints) -> Ints:
@@ -262,9 +263,10 @@ def _records_at(frame: Frame, positions: Ints) -> Ints:
     return readable
 
 
-def _is_utf8(data: memoryview | bytes) -> bool:
+def _bad_utf8(data: bytes, start: int, end: int) -> int:
+    """Return where the first byte is that is not UTF-8; the end, where there is none."""
     try:
-        codecs.utf_8_decode(data, "strict", True)
-    except UnicodeDecodeError:
-        return False
-    return True
+        codecs.utf_8_decode(memoryview(data)[start:end], "strict", True)
+    except UnicodeDecodeError as error:
+        return start + error.start
+    return end

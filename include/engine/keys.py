@@ -45,12 +45,18 @@ class Keys:
         """Remember the keys of a block of good rows."""
         if not self.sets or not good.num_rows:
             return
-        hashes = ", ".join(
-            f"hash({', '.join(map(quote, names))}) AS h{number}" for number, names in enumerate(self.sets)
-        )
-        found = self._database.query(f"SELECT {hashes} FROM block", block=good.select(self.columns))
-        for number, kept in enumerate(self._hashes):
-            kept.append(found.column(f"h{number}").to_numpy())
+        hashes = {
+            number: f"hash({', '.join(map(quote, names))}) AS h{number}"
+            for number, names in enumerate(self.sets)
+            if not _is_whole(good, names)
+        }
+        asked = good.select(self.columns)
+        found = self._database.query(f"SELECT {', '.join(hashes.values())} FROM block", block=asked) if hashes else None
+        for number, (names, kept) in enumerate(zip(self.sets, self._hashes, strict=True)):
+            if found is not None and number in hashes:
+                kept.append(found.column(f"h{number}").to_numpy())
+            else:
+                kept.append(good.column(names[0]).fill_null(0).to_numpy().view(np.uint64))
 
     def duplicates(self, admitted: Bools, values: Callable[[Ints], pa.Table], keep: Literal["first", "last"]) -> Bools:
         """Find the duplicates among the rows added.
@@ -68,6 +74,11 @@ class Keys:
         if len(rows):
             found[_losers(rows, values(rows), self.sets, reverse=keep == "last")] = True
         return found
+
+
+def _is_whole(good: pa.Table, names: Sequence[str]) -> bool:
+    """Whether a key is one integer, which is its own hash: no two have the same, and none has to be worked out."""
+    return len(names) == 1 and pa.types.is_int64(good.schema.field(names[0]).type)
 
 
 def _repeated(hashes: Hashes, admitted: Bools) -> Bools:

@@ -162,7 +162,7 @@ def parse_csv(frame: Frame, layout: Layout, dataset: Dataset) -> tuple[pa.Table,
         failures[int(good[row.number - 1])] = [Failure(rule, "", message)]
         return "skip"
 
-    table = _read(_contiguous(frame, good), layout, dataset.pipeline.format, refuse)
+    table = _read(contiguous(frame, good), layout, dataset.pipeline.format, refuse)
     extra = extras_of_cells(table, layout.extra) if layout.extra else None
     table = table.select([f"c{cell}" for cell in layout.cells]).rename_columns(names)
     table = table if extra is None else table.append_column(EXTRA, extra)
@@ -182,7 +182,7 @@ def _with_wider(
     for width, records in wider.items():
         group = np.array(records, np.int64)
         as_wide = replace(layout, width=width)
-        found = _read(_contiguous(frame, group), as_wide, form, None)
+        found = _read(contiguous(frame, group), as_wide, form, None)
         tables.append(found.select([f"c{cell}" for cell in layout.cells]).rename_columns(table.column_names))
         places.append(group)
     every = np.concatenate(places)
@@ -214,7 +214,7 @@ def _read(data: pa.Buffer, layout: Layout, form: Format, refuse: object | None) 
     return arrow_csv.read_csv(pa.BufferReader(data), read, parse, convert)
 
 
-def _contiguous(frame: Frame, good: Ints) -> pa.Buffer:
+def contiguous(frame: Frame, good: Ints) -> pa.Buffer:
     """The bytes of the good records, one after another, without what stands between them."""
     view = memoryview(frame.data)
     ends = frame.starts + frame.lengths

@@ -13,13 +13,16 @@ import numpy as np
 import pyarrow as pa
 
 from include.engine.evolve import EXTRA, NewColumns, evolves, extras_of_fields
-from include.engine.frame import Frame, Ints
+from include.engine.frame import UTF_8, Frame, Ints
 from include.engine.json_text import Defect, Reader, to_json, to_text
+from include.engine.quick_json import Template, read_template, split_lines
 from include.engine.records import Failure, Failures, shown
 from include.spec.columns import Column
 from include.spec.dataset import Dataset
 
 _LISTED = 20
+_TRIED = 8  # lines among which one is looked for that is simple
+_WORTH = 16  # lines from which on the quick way is quicker
 
 
 class JsonParser:
@@ -36,15 +39,57 @@ class JsonParser:
         self._on_unexpected = dataset.pipeline.format.unexpected_columns
         self._cleaned = frozenset(dataset.pipeline.clean)
         self._reader = Reader()
+        self._is_lines = dataset.pipeline.format.type == "ndjson"
+        self._template: Template | None = None
         self.unexpected: set[str] = set()
         self.new = NewColumns(dataset) if evolves(dataset) else None
 
     def parse(self, frame: Frame) -> tuple[pa.Table, Ints, Failures]:
         """Split a frame's good records; see `parse_csv`. Names of unknown fields are added to `unexpected`."""
+        good = np.flatnonzero(frame.defects == 0)
+        is_plain = self._is_lines and self.new is None and frame.encoding == UTF_8
+        quick = self._split(frame, good) if is_plain and len(good) >= _WORTH else None
+        if quick is None:
+            return self._read(frame, good)
+        table, rows = quick
+        rest = np.setdiff1d(good, rows, assume_unique=True)
+        if not len(rest):
+            return table, rows, {}
+        others, more, failures = self._read(frame, rest)
+        rows = np.concatenate((rows, more))
+        order = np.argsort(rows, kind="stable")
+        return pa.concat_tables([table, others]).take(pa.array(order)), rows[order], failures
+
+    def _split(self, frame: Frame, good: Ints) -> tuple[pa.Table, Ints] | None:
+        """Split the lines that are as simple as the first; None where it has to be read."""
+        found = (read_template(frame.raw(record) or b"") for record in good[:_TRIED].tolist())
+        template = self._template or next(filter(None, found), None)
+        self._template = None  # looked for anew, should these lines not be written like it
+        if template is None:
+            return None
+        ours = {name: str(self._rename.get(name, name)) for name in template.names}
+        unknown = sorted(set(ours.values()) - self._names)
+        nested = any(column.kind in ("object", "array") and column.name in ours.values() for column in self._columns)
+        if nested or len(set(ours.values())) < len(ours) or (unknown and self._on_unexpected == "quarantine"):
+            return None
+        wanted = {name: our for name, our in ours.items() if our in self._names}
+        split = split_lines(frame, good, template, wanted)
+        if split is None or not len(split[1]):
+            return None
+        self._template = template if 2 * len(split[1]) > len(good) else None
+        if len(self.unexpected) < _LISTED:
+            self.unexpected.update(unknown[:_LISTED])
+        table, rows = split
+        absent = pa.nulls(len(rows), pa.string())
+        names = set(table.column_names)
+        return pa.table({c.name: table.column(c.name) if c.name in names else absent for c in self._columns}), rows
+
+    def _read(self, frame: Frame, records: Ints) -> tuple[pa.Table, Ints, Failures]:
+        """Read records one by one, in full."""
         failures: Failures = {}
         rows: list[int] = []
         values: list[dict[str, Any]] = []
-        for record in np.flatnonzero(frame.defects == 0).tolist():
+        for record in records.tolist():
             found = self._object(frame.text(record) or b"")
             if isinstance(found, Failure):
                 failures[record] = [found]

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from include.engine.account import FileAccount, Manifest, Reason, assert_balanced, total
+from include.engine.ahead import ahead
 from include.engine.block import BlockRules
 from include.engine.check import unchecked_formats
 from include.engine.database import Database
@@ -156,7 +157,9 @@ class _Batch:
     def read(self, state: FileState) -> None:
         """Read a file; small ones wait for one another, so that rules run over blocks of some size."""
         state.notes.extend(unchecked_formats(self._dataset.columns))
-        for piece in self._reader.pieces(state):
+        pieces = self._reader.pieces(state)
+        is_long = state.input.size is None or state.input.size > self._limits.block
+        for piece in ahead(pieces) if is_long and self._limits.threads > 1 else pieces:
             self._pending.append(piece)
             self._pending_bytes += piece.frame.size
             if self._pending_bytes >= self._limits.block:
@@ -169,12 +172,12 @@ class _Batch:
         known: Failures = {}
         first = 0
         for piece in pieces:
-            if piece.failures:
-                known |= {
-                    first + row: piece.failures[record]
-                    for row, record in enumerate(piece.rows.tolist())
-                    if record in piece.failures
-                }
+            if piece.failures:  # few have a row too; looking them up in order is cheaper than asking every row
+                records = np.fromiter(piece.failures, np.int64, len(piece.failures))
+                rows = np.searchsorted(piece.rows, records)
+                for record, row in zip(records.tolist(), rows.tolist(), strict=True):
+                    if row < len(piece.rows) and piece.rows[row] == record:
+                        known[first + row] = piece.failures[record]
             first += len(piece.rows)
         tables = [piece.table for piece in pieces]
         # Not every file of a dataset that evolves has unknown fields.
@@ -270,7 +273,8 @@ class _Batch:
         ids = [state.input.file_id for state in self.states]
         names = [column.name for column in self._evolution.columns]
         parts = GoodParts(self._out, self._dataset, ids, part_bytes=self._limits.part, evolved=names)
-        for first, batch in self.spool.batches():
+        batches = self.spool.batches()
+        for first, batch in ahead(batches) if self._limits.threads > 1 else batches:
             wanted = stays[first : first + batch.num_rows]
             table = pa.Table.from_batches([batch])
             if not wanted.all():

@@ -13,8 +13,9 @@ from include.engine.cast import arrow_type, explain_type, value_sql
 from include.engine.check import Check, checks_of
 from include.engine.database import Database, quote
 from include.engine.errors import TerminalRuleError
-from include.engine.frame import Bools
+from include.engine.frame import Bools, Ints
 from include.engine.nested import ok_name
+from include.engine.quick import patch, quick_columns
 from include.engine.records import Failure
 from include.engine.show import Shower
 from include.spec.columns import Column
@@ -43,6 +44,9 @@ class Verifier:
         self._checks: list[tuple[int, Check | None, str, str]] = []  # column, check, rule, SQL that is true on failure
         for number, column in enumerate(self._columns):
             self._add_checks(number, column)
+        self._quick = {} if typed else quick_columns(self._columns)
+        self._judged: tuple[Ints, pa.Table] | None = None  # rows of the last block, and what each fails
+        self._is_quick = bool(self._columns) and len(self._quick) == len(self._columns)
 
     def _add_checks(self, number: int, column: Column) -> None:
         if not self._typed:
@@ -80,7 +84,7 @@ class Verifier:
         flags = [(ok_name(c.name), pa.bool_()) for c in self._columns if c.kind in ("object", "array")]
         empty = pa.schema(fields + ([] if self._typed else flags)).empty_table()
         try:
-            self.run(empty)
+            self._judge(empty)
             return
         except self._database.error as error:
             whole = error
@@ -98,30 +102,56 @@ class Verifier:
         Returns:
             the typed columns, and which rows fail something.
         """
+        self._judged = None
+        if not self._is_quick or not block.num_rows:
+            return self._judge(block)
+        found = {name: quick(_whole(block.column(name))) for name, quick in self._quick.items()}
+        doubt = np.zeros(block.num_rows, np.bool_)
+        for _, sure in found.values():
+            if sure is not None:
+                doubt |= ~sure
+        rows = np.flatnonzero(doubt)
+        if 2 * len(rows) > block.num_rows:
+            return self._judge(block)
+        columns = {name: values for name, (values, _) in found.items()}
+        if len(rows):
+            judged, doubt[rows] = self._judge(block.take(pa.array(rows)), rows)
+            for column in self._columns:
+                if column.kind not in _PASSED_ON:
+                    columns[column.name] = patch(columns[column.name], rows, _whole(judged.column(column.name)))
+        return pa.table(columns), doubt
+
+    def _judge(self, block: pa.Table, rows: Ints | None = None) -> tuple[pa.Table, Bools]:
+        """Type and check every row in full; if they are some rows of a block, keep what each fails."""
         failing = " OR ".join(f"({sql})" for _, _, _, sql in self._checks if sql != "false") or "false"
         made = [
             f"v{number} AS {quote(column.name)}"
             for number, column in enumerate(self._columns)
             if not self._typed and column.kind not in _PASSED_ON
         ]
+        flags = [] if rows is None else self._flags()
         found = self._database.query(
-            f"SELECT {', '.join([*made, f'({failing}) AS _failing'])} FROM ({self._inner()})", block=block
+            f"SELECT {', '.join([*made, *flags, f'({failing}) AS _failing'])} FROM ({self._inner()})", block=block
         )
+        self._judged = None if rows is None else (rows, found)
         names = set(found.column_names)
         columns = {c.name: (found if c.name in names else block).column(c.name) for c in self._columns}
         return pa.table(columns), found.column("_failing").to_numpy().astype(np.bool_)
 
-    def explain(self, block: pa.Table, texts: pa.Table) -> list[list[Failure]]:
+    def explain(self, block: pa.Table, texts: pa.Table, rows: Ints | None = None) -> list[list[Failure]]:
         """Say for each row of a block what it fails.
 
         Args:
             block: the failing rows.
             texts: the same rows' values, to be quoted.
+            rows: which rows of the block that was run last they are.
         """
         if not block.num_rows or not self._checks:
             return [[] for _ in range(block.num_rows)]
-        flags = ", ".join(f"({sql}) AS f{index}" for index, (_, _, _, sql) in enumerate(self._checks))
-        found = self._database.query(f"SELECT {flags} FROM ({self._inner()})", block=block)
+        if rows is not None and self._judged is not None:
+            found = self._judged[1].take(pa.array(np.searchsorted(self._judged[0], rows)))
+        else:
+            found = self._database.query(f"SELECT {', '.join(self._flags())} FROM ({self._inner()})", block=block)
         failures: list[list[Failure]] = [[] for _ in range(block.num_rows)]
         for index, (number, check, rule, _) in enumerate(self._checks):
             column = self._columns[number]
@@ -130,11 +160,18 @@ class Verifier:
                 failures[row].append(Failure(rule, column.name, self._message(column, check, rule, value)))
         return failures
 
+    def _flags(self) -> list[str]:
+        return [f"({sql}) AS f{index}" for index, (_, _, _, sql) in enumerate(self._checks)]
+
     def _message(self, column: Column, check: Check | None, rule: str, value: object) -> str:
         if rule == "required":
             return "is missing, and the contract requires it"
         says = check.says if check else explain_type(column, str(value))
         return f"{self._shower.value(column.name, value)} {says}"
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _text_type(column: Column) -> pa.DataType:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from include.engine.cast import arrow_type
@@ -19,6 +20,7 @@ RECORD = "_landfall_record"
 _FILE, _ORDINAL = "_file", "_ordinal"
 _GROUP_ROWS = 122_880
 _GROUP_BYTES = 32 << 20
+_SAMPLE, _REPEATS = 8_192, 4  # rows looked at; times a value stands among them on average
 
 
 class Spool:
@@ -34,7 +36,7 @@ class Spool:
         fields = [pa.field(column.name, arrow_type(column, written=False)) for column in dataset.columns]
         fields += [pa.field(EXTRA, EXTRA_TYPE)] if evolves(dataset) else []
         self._schema = pa.schema([*fields, pa.field(_FILE, pa.int32()), pa.field(_ORDINAL, pa.int64())])
-        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
         self._sink = pa.OSFile(str(path), "wb")
         self._writer = pa.ipc.new_file(self._sink, self._schema, options=options)
         self._sizes: list[int] = []
@@ -140,7 +142,7 @@ class GoodParts:
         if self._writer is None:
             self.names.append(f"good-{len(self.names):05}.parquet")
             self._sink = pa.OSFile(str(self._out / self.names[-1]), "wb")
-            self._writer = pq.ParquetWriter(self._sink, self._schema)
+            self._writer = pq.ParquetWriter(self._sink, self._schema, use_dictionary=_repetitive(self._pending[0]))
         table = pa.concat_tables(self._pending)
         self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
         self.rows += table.num_rows
@@ -158,3 +160,10 @@ class GoodParts:
         """Write what is left."""
         self._flush()
         self._end_part()
+
+
+def _repetitive(table: pa.Table) -> list[str]:
+    """Name the columns whose values repeat: for the others, trying a dictionary takes longer than all the rest."""
+    first = table.slice(0, _SAMPLE)
+    plain = [field.name for field in first.schema if not pa.types.is_nested(field.type)]
+    return [name for name in plain if pc.count_distinct(first.column(name)).as_py() * _REPEATS <= first.num_rows]
