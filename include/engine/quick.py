@@ -40,9 +40,29 @@ _BOUNDS: Final = {
 }
 # A demand that is not here leaves its column to the full way, so that no new check is forgotten.
 _KNOWN: Final = frozenset(
-    "name kind description precision scale required unique key_position partition min_length max_length pattern "
-    "string_format formats default_timezone minimum maximum exclusive_minimum exclusive_maximum valid_values "
-    "classification".split()
+    [
+        "name",
+        "kind",
+        "description",
+        "precision",
+        "scale",
+        "required",
+        "unique",
+        "key_position",
+        "partition",
+        "min_length",
+        "max_length",
+        "pattern",
+        "string_format",
+        "formats",
+        "default_timezone",
+        "minimum",
+        "maximum",
+        "exclusive_minimum",
+        "exclusive_maximum",
+        "valid_values",
+        "classification",
+    ]
 )
 
 
