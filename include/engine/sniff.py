@@ -31,6 +31,9 @@ _MARKUP = re.compile(rb"\s*<(?:!doctype|html|\?xml|!--|head|body)\b", re.IGNOREC
 _TEXTUAL = (b"PAR1", b"ORC", b"BZh", b"Obj\x01")
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\r\f\x1b")
 
+# Of fewer bytes, a few control characters are a bad record rather than a binary file.
+_TELLING = 64
+
 
 def foreign_format(head: bytes, expected: Literal["csv", "ndjson", "json"]) -> Reason | None:
     """Return why a file is held unread, or None where it may be what it should be.
@@ -46,7 +49,7 @@ def foreign_format(head: bytes, expected: Literal["csv", "ndjson", "json"]) -> R
             return _wrong_format(f"the file is {name}", expected)
     if head[1::2].count(0) > len(head) // 4 or head[0::2].count(0) > len(head) // 4:
         return _wrong_encoding("the file looks like UTF-16 without a byte order mark, not UTF-8")
-    if _is_binary(head):
+    if len(head) >= _TELLING and _is_binary(head):
         return _wrong_format("the file is binary", expected)
     if _MARKUP.match(head):
         return _wrong_format("the file is HTML or XML", expected)

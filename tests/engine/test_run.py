@@ -46,6 +46,7 @@ def judge(record: Record) -> tuple[int | None, str | None, str | None] | None:
 @settings(max_examples=70, deadline=None, suppress_health_check=SLOW)
 @given(records=FILES, ending=st.sampled_from([b"\n", b"\r\n", b"\r"]), block=st.integers(1, 40), final=st.booleans())
 @example(records=[b'1,"a', b"2,b,c", b'3,"d",e'], ending=b"\n", block=3, final=True)
+@example(records=[b"\x00,\x00"], ending=b"\n", block=1, final=False)
 def test_every_record_of_a_messy_file_is_where_the_reference_reader_puts_it(
     tmp_path: Path, records: list[bytes], ending: bytes, block: int, final: bool
 ) -> None:
