@@ -193,10 +193,14 @@ def _syntax_problem(error: yaml.YAMLError, shown: str, raw: bytes) -> Problem:
     return Problem(shown, line, "", "", f"is not valid YAML: {what}", fix)
 
 
+# Line breaks to YAML 1.1, and to no editor that shows line numbers.
+_BREAKS = dict.fromkeys((0x85, 0x2028, 0x2029), " ")
+
+
 def line_of(raw: bytes, path: tuple[str | int, ...]) -> int:
     """Find the 1-based line of a key path in YAML text; of its nearest parent where it is missing."""
     try:
-        node = yaml.compose(raw.decode("utf-8-sig"), Loader=_Loader)
+        node = yaml.compose(raw.decode("utf-8-sig").translate(_BREAKS), Loader=_Loader)
     except (yaml.YAMLError, UnicodeDecodeError):
         return 0
     line = 1

@@ -203,3 +203,8 @@ def test_the_value_at_a_path_is_found_and_a_missing_one_is_none() -> None:
     assert value_at(data, ("schema", 0, "properties", 1, "name")) == "q"
     assert value_at(data, ("schema", 3, "name")) is None
     assert value_at(data, ("kind", "deeper")) is None
+
+
+def test_a_line_is_what_an_editor_shows_as_one() -> None:
+    text = "a: 1\nb: 'x\u2028y\x85z'\nc: 3\n"
+    assert line_of(text.encode(), ("c",)) == 3
