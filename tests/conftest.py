@@ -35,6 +35,13 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 
+@pytest.fixture(autouse=True)
+def _no_parsing_context() -> None:
+    """Forget which DAG an earlier test ran: Airflow 3.1's `DAG.test()` leaves it in the environment."""
+    os.environ.pop("_AIRFLOW_PARSING_CONTEXT_DAG_ID", None)
+    os.environ.pop("_AIRFLOW_PARSING_CONTEXT_TASK_ID", None)
+
+
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """The emulators and the function, with a state folder and ports of their own."""
