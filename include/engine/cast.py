@@ -13,7 +13,6 @@ r"""From text to the contract's types: a strict shape first, then the cast, so t
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import Final
 
 import pyarrow as pa
@@ -138,8 +137,3 @@ def _explain_decimal(column: Column, text: str) -> str:
     if len(fraction.rstrip("0")) > column.scale:
         return f"has more digits after the point than {name} holds; none is cut off silently"
     return f"has more digits before the point than {name} holds"
-
-
-def as_decimal(text: str) -> Decimal:
-    """Read a bound; the contract's checks have made sure that it is a number."""
-    return Decimal(text)
