@@ -1,13 +1,12 @@
-"""Which landed objects are files to load: no temporary names, no incomplete sets, nothing done before."""
+"""What landed: objects in their versions, without temporary names and incomplete sets, packed into batches."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from include.ledger.identity import file_id
-from include.ledger.states import is_final
 
 MARKER = "_SUCCESS"
 _TEMPORARY_ENDINGS = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", "._copying_", ".swp")
@@ -55,17 +54,6 @@ def in_complete_folders(objects: Iterable[Landed], markers: Iterable[str]) -> li
     """
     complete = {name.rpartition("/")[0] for name in markers}
     return [landed for landed in objects if landed.folder in complete]
-
-
-def still_open(objects: Iterable[Landed], states: Mapping[str, str]) -> list[Landed]:
-    """Keep the objects that the ledger does not show in a final state, sorted by name.
-
-    Args:
-        objects: the landed objects.
-        states: file id to its current state; files the ledger never saw are missing.
-    """
-    found = [landed for landed in objects if not is_final(states.get(landed.file_id))]
-    return sorted(found, key=lambda landed: (landed.name, landed.generation))
 
 
 def pack(objects: Iterable[Landed], *, max_bytes: int, max_files: int, by_folder: bool) -> list[list[Landed]]:
