@@ -278,6 +278,7 @@ def _taken_by(it: Case, run_id: str) -> None:
 def test_a_file_is_left_to_the_run_that_took_it_until_that_run_has_ended(
     case: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("LANDFALL_LEASE", "6h")
     it = case()
     ended = it.run()
     it.land("a.csv", "id,day,name\n1,2026-01-01,x\n")
@@ -285,7 +286,7 @@ def test_a_file_is_left_to_the_run_that_took_it_until_that_run_has_ended(
     assert it.run().tasks == SKIPPED, "nobody knows that run: it may be alive"
     monkeypatch.setenv("LANDFALL_LEASE", "1s")
     assert it.run().tasks == SUCCESS, "its time is up"
-    monkeypatch.delenv("LANDFALL_LEASE")
+    monkeypatch.setenv("LANDFALL_LEASE", "6h")
     it.land("b.csv", "id,day,name\n2,2026-01-01,y\n")
     _taken_by(it, ended.run_id)
     assert it.run().tasks == SUCCESS, "Airflow knows that this run has ended"
