@@ -38,7 +38,7 @@ class PinnedInput(Model):
 
 
 class PinnedReference(Model):
-    """A reference file, in exactly one version."""
+    """A reference file or a table's snapshot, in exactly one version."""
 
     uri: ObjectUri
     generation: int = Field(ge=0)
@@ -52,7 +52,7 @@ class TransformRequest(Model):
         batch_id: identity of the batch: of all that can change its answer.
         attempt: number of the try; each try writes below a path of its own.
         inputs: the files, in the order in which their records count as first and last.
-        references: by the name that the pipeline gives them, such as ``reference/customers.csv``.
+        references: by the name that the pipeline gives them: ``reference/customers.csv``, ``table:crm.customers``.
         output: prefix under which parts and manifest are written; ends in ``<batch_id>/attempt-<attempt>/``.
         engine: the engine's version that went into the batch id; empty: any.
         keys: `mask` and `raw` to the names of the keys that went into it; empty: any.

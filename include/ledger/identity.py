@@ -27,7 +27,7 @@ def batch_id(
     Args:
         file_ids: the files in it; their order does not count.
         fingerprint: of contract and pipeline.
-        references: content hashes of the reference files.
+        references: content hashes of the reference files and of the tables' snapshots.
         engine: the engine's version.
         epoch: empty, or the run that was told to load the files once more.
         keys: names of the keys that go into masked values and raw bytes.

@@ -44,7 +44,7 @@ class PlannedBatch(Model):
 
 
 class Reference(Model):
-    """A reference file as uploaded for the function: its address names its content."""
+    """A reference file, or a table's snapshot, as uploaded for the function: its address names its content."""
 
     uri: str
     generation: int

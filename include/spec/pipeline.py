@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -20,6 +21,7 @@ from pydantic import (
 from include.spec.durations import parse_duration, parse_size
 from include.spec.model import Model
 from include.spec.places import parse_path, parse_positions
+from include.spec.reference import REFERENCE, TABLE, check_reference, table_of
 
 
 def _is_duration(text: str) -> str:
@@ -94,6 +96,15 @@ Schedule = Annotated[
     Field(examples=["5m", "0 6 * * *", "@daily"], json_schema_extra=_pattern(f"{_PRESET}|{_CRON}|{_DURATION}")),
 ]
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,299}$")]
+ReferenceName = Annotated[
+    str,
+    BeforeValidator(check_reference),
+    Field(
+        examples=["reference/customers.csv", "table:crm.customers"],
+        json_schema_extra=_pattern(REFERENCE),
+        description="reference/<name>.csv, a file in the folder; or table:<dataset>.<table>, a table of the warehouse",
+    ),
+]
 Positions = Annotated[
     str,
     AfterValidator(_is_positions),
@@ -229,16 +240,19 @@ class Default(Model):
 
 
 class Enrich(Model):
-    """Columns taken from a reference file by a key."""
+    """Columns taken from a reference, a file or a table, by a key."""
 
-    with_: str = Field(
-        alias="with", pattern=r"^reference/[A-Za-z0-9_.-]+\.csv$", description="a CSV file in the folder"
-    )
-    on: ColumnName = Field(description="the column by which a record finds its line of the reference file")
+    with_: ReferenceName = Field(alias="with")
+    on: ColumnName = Field(description="the column by which a record finds its row of the reference")
     take: tuple[ColumnName, ...] = Field(min_length=1, strict=False, description="the columns to add to a record")
     missing: Literal["null", "quarantine"] | Default = Field(
         "null", description="what happens to a record without a match"
     )
+
+    @property
+    def table(self) -> str | None:
+        """The reference as dataset.table; None where it is a file."""
+        return table_of(self.with_)
 
 
 class Truncate(Model):
@@ -250,7 +264,7 @@ class Truncate(Model):
 class Load(Model):
     """Where rows go, and how they meet what is there."""
 
-    table: str = Field(pattern=r"^[A-Za-z0-9_]{1,100}\.[A-Za-z0-9_]{1,200}$", description="dataset.table")
+    table: str = Field(pattern=f"^{TABLE}$", description="dataset.table")
     mode: Literal["merge", "append", "replace_partition"] = Field(
         description="merge: by primary key; append: add; replace_partition: a delivery replaces its days"
     )
@@ -338,7 +352,7 @@ class Pipeline(Model):
     clean: dict[ColumnName, Rule] = Field({}, description="column: expression over the raw text of a record's fields")
     filter: Rule | None = Field(None, description="records for which it is not true are left out, and counted")
     derive: dict[ColumnName, Rule] = Field({}, description="column: expression over typed columns")
-    enrich: Enrich | None = Field(None, description="columns taken from a reference file")
+    enrich: Enrich | None = Field(None, description="columns taken from a reference, a file or a table")
     mask: dict[ColumnName, Literal["sha256", "redact"] | Truncate] = Field(
         {}, description="column: what is stored in place of its value"
     )

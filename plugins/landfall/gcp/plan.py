@@ -12,7 +12,7 @@ from landfall.errors import TerminalFailure
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from include.ledger.plan import Plan, Reference
+    from include.ledger.plan import Plan
     from landfall.gcp.landing import Site
 
 _FILE_TYPES = {
@@ -41,6 +41,7 @@ class PlanRun(BaseOperator):
         from include.spec.checks import check_dataset
         from landfall.gcp.function import ask_function
         from landfall.gcp.landing import Site, look
+        from landfall.gcp.references import pin_references
         from landfall.gcp.selection import selection
 
         site = Site.of(self.dataset)
@@ -57,7 +58,7 @@ class PlanRun(BaseOperator):
             site.dataset,
             found.open,
             run_id=context["run_id"],
-            references=self._upload_references(site),
+            references=pin_references(site),
             force=chosen["force"],
             left_behind=found.left_behind,
             engine=deployed.engine,
@@ -68,19 +69,6 @@ class PlanRun(BaseOperator):
             size = sum(file.size for file in batch.files)
             self.log.info("batch %d: %d files, %d bytes, by function", batch.number, len(batch.files), size)
         return [{"plan": uri, "batch": batch.number} for batch in plan.batches]
-
-    def _upload_references(self, site: Site) -> dict[str, Reference]:
-        from include.ledger.identity import content_hash
-        from include.ledger.plan import Reference
-        from include.spec.settings import datasets_folder
-
-        enrich = site.dataset.pipeline.enrich
-        if enrich is None:
-            return {}
-        content = (datasets_folder() / self.dataset / enrich.with_).read_bytes()
-        uri = site.work_uri("reference", f"{content_hash(content)}.csv")
-        generation = site.storage.generation(uri) or site.storage.write(uri, content, "text/csv")
-        return {enrich.with_: Reference(uri=uri, generation=generation)}
 
     def _write(self, site: Site, plan: Plan) -> str:
         from include.ledger.identity import content_hash

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MAX_ATTEMPTS = 100
+_PAGE_ROWS = 10_000
 _STAGING_LIFETIME = timedelta(days=3)
 # https://cloud.google.com/bigquery/docs/error-messages
 _TRANSIENT = {
@@ -100,6 +101,23 @@ class Warehouse:
 
         fields = self.client.get_table(f"{self.project}.{table}").schema
         return [TableColumn.of(f.name, f.field_type, f.mode, f.precision, f.scale) for f in fields]
+
+    def row_count(self, table: str) -> int:
+        """Return how many rows a table has; 0 for a view, of which nobody knows."""
+        return int(self.client.get_table(f"{self.project}.{table}").num_rows or 0)
+
+    def rows(self, table: str, names: Sequence[str], *, limit: int) -> Iterator[tuple[Any, ...]]:
+        """Yield some columns of at most so many rows of a table, as it is at one moment, in any order.
+
+        Args:
+            table: dataset.table.
+            names: the columns, as identifiers.
+        """
+        chosen = ", ".join(f"`{name}`" for name in names)
+        sql = f"SELECT {chosen} FROM `{self.project}.{table}` LIMIT {limit}"  # noqa: S608 - names are identifiers
+        job = self.client.query(sql, job_config=self._query_config({}))
+        for row in job.result(page_size=_PAGE_ROWS):
+            yield row.values()
 
     def ensure_dataset(self, name: str, *, expiring: bool = False) -> None:
         """Make a BigQuery dataset where there is none."""
