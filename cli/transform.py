@@ -117,7 +117,7 @@ def secrets_from(environ: Mapping[str, str], dataset: Dataset) -> Secrets:
     """Read the engine's two keys from the environment.
 
     Raises:
-        CliError: a mask needs a key and there is none, or the raw key is no Fernet key.
+        CliError: a mask needs a key and there is none, or a raw key is no Fernet key.
     """
     from include.engine.run import Secrets
 
@@ -135,14 +135,14 @@ def secrets_from(environ: Mapping[str, str], dataset: Dataset) -> Secrets:
 
 
 def _check_raw_key(key: str) -> None:
-    from cryptography.fernet import Fernet
+    from include.engine.raw_keys import raw_cipher
 
     try:
-        Fernet(key)
+        raw_cipher(key.encode())
     except ValueError as error:
         make = "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
-        message = f"LANDFALL_RAW_KEY is no Fernet key (32 bytes in URL-safe base64); make one with: {make}"
-        raise CliError(message, exit_codes.USAGE) from error
+        what = "LANDFALL_RAW_KEY is no Fernet key (32 bytes in URL-safe base64), nor a list of them"
+        raise CliError(f"{what}; make one with: {make}", exit_codes.USAGE) from error
 
 
 def _inputs(files: Sequence[str]) -> list[Input]:

@@ -144,8 +144,11 @@ def test_a_mask_without_a_key_is_refused_before_a_record_is_read(
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
-def test_a_raw_key_that_is_none_is_refused_without_showing_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LANDFALL_RAW_KEY", "hunter2")
+@pytest.mark.parametrize("before", ["", "{good},"])
+def test_a_raw_key_that_is_none_is_refused_without_showing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    monkeypatch.setenv("LANDFALL_RAW_KEY", before.format(good=Fernet.generate_key().decode()) + "hunter2")
     path = tmp_path / "a.csv"
     path.write_text(HEADER)
 
