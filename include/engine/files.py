@@ -138,7 +138,7 @@ class FileReader:
 
     def _decode(self, state: FileState, source: Source, head: bytes) -> Iterator[Piece]:
         """Read a text file, once its encoding is known, unless it is of another format."""
-        encoding = encoding_of(head, self._form.encoding)
+        encoding = encoding_of(head, self._form.encoding, is_plain=self._form.delimiter.isascii())
         if isinstance(encoding, Reason):
             state.hold(encoding)
             return
@@ -156,10 +156,11 @@ class FileReader:
         if is_csv and not self._form.header:
             state.layout = positional_layout(self._dataset)
         wide = 0
-        units = None if encoding.name == UTF_8 else UnitReader(source.read, encoding, self._dialect.special)
+        units = self._units(source, encoding)
         read = units.read if units else source.read
         footer = FooterCutter(read, lines=self._dialect.footer_lines, limit=self._limit)
-        framer = self._framer(footer.read if self._dialect.footer_lines else read, self._limit // encoding.width)
+        span = units.span if units else 1
+        framer = self._framer(footer.read if self._dialect.footer_lines else read, self._limit // encoding.width, span)
         for frame in in_file(framer, units) if units else framer.frames():
             if is_csv and state.layout is None and state.reason is None:
                 frame = self._take_header(state, frame, head)
@@ -178,12 +179,19 @@ class FileReader:
         state.new = state.layout.new if state.layout else parser.new
         state.hold(state.new.reason if state.new else None)
 
-    def _framer(self, read: Callable[[int], bytes], limit: int) -> Framer | ArrayFramer:
+    def _units(self, source: Source, encoding: Encoding) -> UnitReader | None:
+        """Return what translates the file for its framer; None where the framer reads it as it is."""
+        delimiter = "" if self._dialect.delimiter.isascii() else self._dialect.delimiter
+        if encoding.name == UTF_8 and not delimiter:
+            return None
+        return UnitReader(source.read, encoding, self._dialect.special, delimiter, self._dialect.sign)
+
+    def _framer(self, read: Callable[[int], bytes], limit: int, span: int) -> Framer | ArrayFramer:
         if self._form.type == "json":
             return ArrayFramer(read, block=self._block, limit=limit)
         if self._form.type == "ndjson":
             return LineFramer(read, block=self._block, limit=limit)
-        return CsvFramer(read, block=self._block, limit=limit, dialect=self._dialect)
+        return CsvFramer(read, block=self._block, limit=limit, dialect=self._dialect, span=span)
 
     def _take_header(self, state: FileState, frame: Frame, head: bytes) -> Frame:
         layout = read_header(frame, self._dataset)

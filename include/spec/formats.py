@@ -60,6 +60,11 @@ def check_format(dataset: Dataset) -> Iterator[Finding]:
 
 
 def _check_dialect(form: Format) -> Iterator[Finding]:
+    try:
+        form.delimiter.encode(form.encoding)
+    except UnicodeEncodeError:
+        fix = "Write another delimiter, or set `format.encoding`."
+        yield _PIPELINE, ("format", "delimiter"), f"is no character of {form.encoding}", fix
     if form.escape is not None and any(form.escape in value for value in form.null_values):
         fix = f"An escaped character is read without its {form.escape}: write the null values so, or drop `escape`."
         yield _PIPELINE, ("format", "null_values"), "holds the escape character, so no cell can equal it", fix
