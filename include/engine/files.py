@@ -135,6 +135,8 @@ class FileReader:
         if source.damage is None:
             state.hold(reader.damage)
         self._note_unexpected(state, reader)
+        state.new = reader.new
+        state.hold(state.new.reason if state.new else None)
 
     def _decode(self, state: FileState, source: Source, head: bytes) -> Iterator[Piece]:
         """Read a text file, once its encoding is known, unless it is of another format."""

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from include.engine.account import Reason
+from include.engine.evolve import NewColumns
 from include.engine.frame import Cut, Frame, Ints, Octets
 from include.engine.frame_csv import CsvFramer
 from include.engine.records import Failure, Failures
@@ -48,6 +49,7 @@ class FixedReader:
         self._nulls = frozenset(form.null_values)
         self.damage: Reason | None = None
         self.unexpected: set[str] = set()
+        self.new: NewColumns | None = None
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames that hold records, until the file ends."""

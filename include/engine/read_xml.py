@@ -32,6 +32,7 @@ class XmlReader:
         self._framer = XmlFramer(read, block=block, limit=parse_size(form.max_record), path=path)
         self._fields = Fields(dataset, is_xml=True)
         self.unexpected = self._fields.unexpected
+        self.new = self._fields.new
 
     @property
     def damage(self) -> Reason | None:

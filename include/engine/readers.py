@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from include.engine.account import Reason
 from include.engine.decompress import Source
+from include.engine.evolve import NewColumns
 from include.engine.frame import Frame, Ints, LineFramer
 from include.engine.frame_json import ArrayFramer
 from include.engine.records import Failures
@@ -21,7 +22,7 @@ class RecordReader(Protocol):
     """Cuts one file into frames of records, and a frame into text columns.
 
     `damage` says, once the frames have ended, why the file is held; `unexpected` names fields that the contract
-    does not know. Nothing that a file may hold is raised.
+    does not know, `new` holds those that are to become columns. Nothing that a file may hold is raised.
     """
 
     @property
@@ -32,6 +33,11 @@ class RecordReader(Protocol):
     @property
     def unexpected(self) -> set[str]:
         """Fields that the contract does not know."""
+        ...
+
+    @property
+    def new(self) -> NewColumns | None:
+        """Fields that the contract does not know, where they are to become columns."""
         ...
 
     def frames(self) -> Iterator[Frame]:
@@ -62,6 +68,7 @@ class PathReader:
             self._framer = ObjectFramer(source.read, block=block, limit=limit, path=parse_path(form.records))
         self._json = JsonFields(dataset)
         self.unexpected = self._json.fields.unexpected
+        self.new = self._json.fields.new
 
     @property
     def damage(self) -> Reason | None:

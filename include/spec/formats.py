@@ -37,6 +37,12 @@ _TYPES: Final[dict[str, tuple[str, ...]]] = {
     "unexpected_columns": ("csv", *_NESTED),
     "max_record": ("csv", "fixed", "json", "ndjson", "xml"),
 }
+_WHY: Final = {
+    ("unexpected_columns", "fixed"): "a fixed-width line has no unknown columns",
+    ("encoding", "xml"): "the document's byte order mark or XML declaration says how it is encoded",
+    ("encoding", "parquet"): "the format's texts are UTF-8 by definition",
+    ("encoding", "avro"): "the format's texts are UTF-8 by definition",
+}
 
 
 def check_format(dataset: Dataset) -> Iterator[Finding]:
@@ -44,8 +50,9 @@ def check_format(dataset: Dataset) -> Iterator[Finding]:
     form = dataset.pipeline.format
     for key in sorted(form.model_fields_set & set(_TYPES)):
         if form.type not in _TYPES[key]:
+            why = _WHY.get((key, form.type))
             fix = f"Leave it out; it belongs to {', '.join(_TYPES[key])}."
-            yield _PIPELINE, ("format", key), f"does not apply to type {form.type}", fix
+            yield _PIPELINE, ("format", key), f"does not apply to type {form.type}{f': {why}' if why else ''}", fix
     if form.type == "xml" and form.records is None:
         fix = "Add `records:` with the name of the element that is one record, for example `records: order`."
         yield _PIPELINE, ("format",), "does not say which XML element is a record", fix
