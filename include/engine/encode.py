@@ -11,6 +11,7 @@ cells that it sees between them move no record's end.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -23,6 +24,8 @@ from include.engine.frame import NOT_UTF8, TOO_LONG, UTF_8, Frame
 
 _MARKS: Final = {codecs.BOM_UTF8: UTF_8, codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _WIDE: Final = ("utf-16-le", "utf-16-be")
+_DECLARED: Final = re.compile(rb"""<\?xml\s[^>]*?\bencoding\s*=\s*["']([A-Za-z][A-Za-z0-9._-]{0,40})["']""")
+_ONE_BYTE: Final = re.compile(r"iso8859-\d{1,2}|cp\d{3,4}|koi8-[rtu]")
 
 
 class Framing(Protocol):
@@ -77,6 +80,25 @@ def encoding_of(head: bytes, declared: str, *, is_plain: bool = True) -> Encodin
     if declared not in _WIDE and _is_wide(head):
         return _wrong("the file looks like UTF-16", declared)
     return Encoding(declared)
+
+
+def encoding_of_xml(head: bytes) -> Encoding:
+    """Return how an XML document is written: by its mark, by its first character, or as its declaration says.
+
+    A declaration that names what is not known here is left to Expat, which reads the file.
+    """
+    found = next((mark for mark in _MARKS if head.startswith(mark)), b"")
+    if found:
+        return Encoding(_MARKS[found], len(found))
+    for name in _WIDE:
+        if head.startswith("<".encode(name)):
+            return Encoding(name)
+    declared = _DECLARED.match(head)
+    try:
+        name = codecs.lookup(declared[1].decode()).name if declared else UTF_8
+    except LookupError:
+        return Encoding(UTF_8)
+    return Encoding(name if _ONE_BYTE.fullmatch(name) else UTF_8)
 
 
 def looks_like_utf8(head: bytes) -> bool:

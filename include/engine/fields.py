@@ -264,7 +264,7 @@ class JsonFields:
     def parse(self, frame: Frame) -> tuple[pa.Table, Ints, Failures]:
         """Split a frame's good records; see `Fields.take`."""
         good = np.flatnonzero(frame.defects == 0).tolist()
-        return self.fields.take([(record, self._object(frame.raw(record) or b"")) for record in good])
+        return self.fields.take([(record, self._object(frame.text(record) or b"")) for record in good])
 
     def _object(self, raw: bytes) -> Value | Defect:
         value = self._reader.read(raw.decode())

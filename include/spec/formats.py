@@ -26,8 +26,8 @@ _TYPES: Final[dict[str, tuple[str, ...]]] = {
     "header": ("csv",),
     "skip_lines": ("csv",),
     "footer_lines": ("csv",),
-    # The others say of themselves how they are encoded; a fixed-width file is UTF-8.
-    "encoding": ("csv", "json", "ndjson"),
+    # The others say of themselves how they are encoded.
+    "encoding": ("csv", "fixed", "json", "ndjson"),
     "null_values": ("csv", "fixed", "xml"),
     "positions": ("fixed",),
     "width": ("fixed",),
@@ -60,9 +60,6 @@ def check_format(dataset: Dataset) -> Iterator[Finding]:
         yield from _check_positions(dataset)
     if form.type == "csv":
         yield from _check_dialect(form)
-    if (form.records is not None or form.paths) and form.encoding != "utf-8":
-        fix = "Send such a file as UTF-8."
-        yield _PIPELINE, ("format", "encoding"), "is not done together with `records` or `paths`", fix
     yield from _check_paths(dataset)
 
 

@@ -348,6 +348,72 @@ def test_json_is_read_in_any_encoding(tmp_path: Path, kind: str, encoding: str) 
         assert row["text"] == '{"a": "ö", "b": "?"}'
 
 
+WRITTEN = [
+    ("latin-1", "latin-1"),
+    ("cp1252", "cp1252"),
+    ("utf-16", "utf-16"),
+    ("utf-16-le", "utf-16-le"),
+    ("utf-16-be", "utf-16-be"),
+]
+
+
+@pytest.mark.parametrize(("declared", "written"), WRITTEN)
+def test_places_of_fixed_width_lines_are_those_of_the_file_in_any_encoding(
+    tmp_path: Path, declared: str, written: str
+) -> None:
+    data = "é  1\r\nöü ?\n\nß  \nö123\n".encode(written)
+    form = {"type": "fixed", "positions": {"a": "1-2", "b": "3-4"}, "encoding": declared}
+    for block in (1, 3, 1000):
+        result = run(dataset(*TWO, format=form), tmp_path, data, block=block)
+        assert (result.values("a"), result.values("b")) == (["é", "ö1"], [1, 23])
+        assert [row["text"] for row in result.records] == ["öü ?", "ß  "]
+        assert [row["line"] for row in result.records] == [2, 4]
+        for row in result.records:
+            assert data[row["byte_offset"] :][: row["byte_length"]] == row["raw"]
+            assert row["raw"].decode("utf-16-le" if written == "utf-16" else written) == row["text"]
+
+
+@pytest.mark.parametrize(("declared", "written"), WRITTEN)
+@pytest.mark.parametrize("kind", ["records", "json", "ndjson"])
+def test_json_by_path_is_read_in_any_encoding(tmp_path: Path, kind: str, declared: str, written: str) -> None:
+    between = "\n" if kind == "ndjson" else ",\n"
+    body = between.join(['{"ä": {"é": "ö"}, "b": 1}', '{"ä": {"é": "ß"}, "b": "?"}', '{"ä": {"é": "ü"}, "b": 3}'])
+    whole = {"ndjson": body, "json": f"[{body}]", "records": f'{{"ê": 1, "é": {{"ü": [{body}]}}, "è": "ö"}}'}[kind]
+    data = whole.encode(written)
+    form = {"type": kind, "encoding": declared, "paths": {"a": "ä.é"}}
+    form = {**form, "type": "json", "records": "é.ü"} if kind == "records" else form
+    for block in (1, 3, 1000):
+        result = run(dataset(*TWO, format=form), tmp_path, data, block=block)
+        assert (result.code, result.values("a"), result.values("b")) == ("", ["ö", "ü"], [1, 3])
+        (row,) = result.records
+        assert data[row["byte_offset"] :][: row["byte_length"]] == row["raw"]
+        assert row["text"] == '{"ä": {"é": "ß"}, "b": "?"}'
+
+
+@pytest.mark.parametrize(
+    "shell", ['{"é": 1, "é": 2, "r": [{"a": "x", "b": 1}]}', '{"r": [{"a": "x", "b": 1}], "é": ü}']
+)
+def test_what_stands_around_an_array_is_read_strictly_in_any_encoding(tmp_path: Path, shell: str) -> None:
+    for encoding in ("latin-1", "utf-16-le", "utf-8"):
+        form = {"type": "json", "encoding": encoding, "records": "r"}
+        assert run(dataset(*TWO, format=form), tmp_path, shell.encode(encoding), block=4).code == "broken_object"
+
+
+@pytest.mark.parametrize(
+    "form", [{"type": "fixed", "positions": {"a": "1-2", "b": "3"}}, {"type": "json", "records": "r"}]
+)
+def test_a_file_of_another_encoding_is_held_in_every_format(tmp_path: Path, form: dict[str, object]) -> None:
+    text = "é 1\n" if form["type"] == "fixed" else '{"r": [{"a": "é", "b": 1}]}'
+    for declared, written in (
+        ("utf-16", "utf-16-le"),
+        ("utf-16-le", "utf-8"),
+        ("latin-1", "utf-16"),
+        ("utf-8", "utf-16"),
+    ):
+        spec = dataset(*TWO, format={**form, "encoding": declared})
+        assert run(spec, tmp_path, text.encode(written)).code == "wrong_encoding"
+
+
 def test_masked_values_stay_hidden_in_any_encoding(tmp_path: Path) -> None:
     spec = dataset(*TWO, format=csv(encoding="utf-16-le"), mask={"a": "redact"})
     result = run(spec, tmp_path, "a,b\nsécret,?\n".encode("utf-16-le"))
