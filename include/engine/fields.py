@@ -8,7 +8,7 @@ an array column gives an item per object.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,8 +109,8 @@ class Fields:
         texts: list[str | None] = []
         for row, value in zip(rows, values, strict=True):
             part = _at(value, path, column.kind == "array", self._is_xml)
-            if self._is_xml:
-                part = self._of_xml(column, part)
+            if self._is_xml and not isinstance(part, _Stray):
+                part = of_xml(column, part, self._nulls)
             if column.string_format == "byte":
                 part = as_base64(part) or part
             wrong = self._misfit(column, part)
@@ -119,17 +119,6 @@ class Fields:
                 failures.setdefault(row, []).append(Failure(rule, column.name, wrong))
             texts.append(None if wrong else self._text(column, part))
         return pa.array(texts, pa.string())
-
-    def _of_xml(self, column: Column, part: Any) -> Any:  # noqa: ANN401
-        if part is None or isinstance(part, _Stray) or (isinstance(part, str) and part in self._nulls):
-            return None if isinstance(part, str) else part
-        if column.kind == "array":
-            items = part if isinstance(part, list) else [part]
-            return [self._of_xml(column.items or column, item) for item in items]
-        if column.kind == "object":
-            return {"#text": part} if isinstance(part, str) else part
-        is_leaf = isinstance(part, dict) and all(key == "#text" or key.startswith("@") for key in part)
-        return self._of_xml(column, part.get("#text")) if is_leaf else part
 
     def _misfit(self, column: Column, part: object) -> str:
         if isinstance(part, _Stray):
@@ -157,6 +146,19 @@ class Fields:
                 listed = ", ".join(map(shown, unknown[:_LISTED]))
                 message = f"the contract does not know the fields {listed}"
                 failures.setdefault(row, []).append(Failure("unexpected_column", "", message))
+
+
+def of_xml(column: Column, part: Any, nulls: Container[str]) -> Any:  # noqa: ANN401
+    """Return what a column, or a field inside one, takes of an element; texts that stand for null are null."""
+    if part is None or (isinstance(part, str) and part in nulls):
+        return None
+    if column.kind == "array":
+        items = part if isinstance(part, list) else [part]
+        return [of_xml(column.items or column, item, nulls) for item in items]
+    if column.kind == "object":
+        return {"#text": part} if isinstance(part, str) else part
+    is_leaf = isinstance(part, dict) and all(key == "#text" or key.startswith("@") for key in part)
+    return of_xml(column, part.get("#text"), nulls) if is_leaf else part
 
 
 def _at(value: Any, path: tuple[str, ...], is_array: bool, is_xml: bool) -> Any:  # noqa: ANN401
