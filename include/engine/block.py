@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from include.engine.apply import Rule, column_outputs, compiled, probe, run_rule, text_outputs, truth_outputs, why
+from include.engine.apply import Rule, column_outputs, compiled, probe, run_rule, text_outputs, truth_outputs
 from include.engine.cast import arrow_type
 from include.engine.database import Database
 from include.engine.enrich import Reference
@@ -19,13 +19,12 @@ from include.engine.fields import of_xml
 from include.engine.frame import Bools, Ints
 from include.engine.nested import read_nested
 from include.engine.properties import Properties
+from include.engine.reasons import failure_reasons
 from include.engine.records import Failure, Failures
 from include.engine.show import Shower
 from include.engine.verify import Verifier
 from include.spec.columns import Column
 from include.spec.dataset import Dataset
-
-_EXPLAINED = 20  # failures of a rule in one block that are run again alone, to learn why
 
 
 @dataclass(slots=True)
@@ -207,11 +206,11 @@ class BlockRules:
         if not len(rows):
             return
         taken = block.take(pa.array(rows))
-        for number, (row, values) in enumerate(zip(rows.tolist(), taken.to_pylist(), strict=True)):
+        reasons = failure_reasons(self._database, rule, taken)
+        for row, values, reason in zip(rows.tolist(), taken.to_pylist(), reasons, strict=True):
             inputs = self.shower.inputs(rule.expression, values)
             message = f"the rule {rule.expression} cannot be worked out for {inputs}"
-            if number < _EXPLAINED and (reason := why(self._database, rule, taken.slice(number, 1))):
-                message += f": {reason}"
+            message += f": {reason}" if reason else ""
             failures.setdefault(row, []).append(Failure(rule.name, rule.column, message))
 
 
