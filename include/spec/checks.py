@@ -100,6 +100,20 @@ def _check_options(column: Column, prop: Property | ItemProperty, path: Path_) -
     yield from _check_bounds(column, prop.logicalTypeOptions, options)
     if column.items and prop.items:
         yield from _check_options(column.items, prop.items, (*path, "items"))
+    yield from _check_properties(column, prop, path)
+
+
+def _check_properties(column: Column, prop: Property | ItemProperty, path: Path_) -> Iterator[Finding]:
+    """Yield what is wrong with the fields of an object."""
+    counts = Counter(item.name for item in column.properties)
+    for number, (item, inner) in enumerate(zip(column.properties, prop.properties, strict=True)):
+        where: Path_ = (*path, "properties", number)
+        if counts[item.name] > 1:
+            yield _CONTRACT, (*where, "name"), "stands more than once in one object", "Rename one of them."
+        if item.unique or item.key_position or item.partition:
+            fix = "Make it a column of its own, with `format.paths`."
+            yield _CONTRACT, where, "is unique, a key or a partition, which a field inside an object cannot be", fix
+        yield from _check_options(item, inner, where)
 
 
 def _check_pattern(column: Column, options: Path_) -> Iterator[Finding]:

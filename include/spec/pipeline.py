@@ -163,7 +163,9 @@ class Format(Model):
     encoding: Literal["utf-8", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"] = Field(
         "utf-8", description="the characters' encoding; utf-16: a byte order mark says which"
     )
-    delimiter: str = Field(",", min_length=1, max_length=1, description="csv: what stands between two fields")
+    delimiter: str = Field(
+        ",", min_length=1, max_length=1, description="csv: what stands between two fields, any single character"
+    )
     quote: str = Field(
         '"',
         description="csv: what encloses a field that holds anything; none: nothing does",
@@ -218,8 +220,12 @@ class Format(Model):
     def _one_byte(cls, char: str | None, info: ValidationInfo) -> str | None:
         if char is None or (char == "none" and info.field_name == "quote"):
             return char
-        if len(char) != 1 or char in "\r\n\0" or ord(char) > 127:
-            raise ValueError("must be one ASCII character, and no line break")
+        if len(char) != 1 or char in "\r\n\0":
+            raise ValueError("must be one character, and no line break")
+        if info.field_name != "delimiter" and not char.isascii():
+            raise ValueError("must be an ASCII character; only the delimiter may be any")
+        if char == "\ufeff" or "\ud800" <= char <= "\udfff":
+            raise ValueError("must be a character: a byte order mark or half a surrogate pair is none")
         return char
 
     @model_validator(mode="after")
