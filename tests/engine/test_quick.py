@@ -116,7 +116,7 @@ def test_lines_are_split_as_if_each_were_read(
     lines = [first.format("1", '"x"', "null")] * 16 + [shape.format(*values) for shape, values in records]
     data = ending.join(lines).encode("utf-8", "surrogatepass")
     quick, full = JsonParser(spec), JsonParser(spec)
-    full._is_lines = False
+    full._splitter._accepts = lambda _: False
     read = iter([data])
     for frame in LineFramer(lambda _: next(read, b""), block=max(len(data) + 9, 64), limit=1 << 20).frames():
         ours, theirs = quick.parse(frame), full.parse(frame)
