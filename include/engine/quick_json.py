@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from include.engine.frame import Bools, Frame, Ints
 from include.engine.json_block import JsonBlock
 from include.engine.json_template import Template, read_template
+from include.engine.numerals import digits_of
 from include.engine.quick_nested import canonical
 
 _NUMBER: Final = r"\A-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\z"
@@ -213,8 +214,10 @@ def _with_bare(texts: pa.Array, bare: Ints, sure: Bools, takes: Takes) -> pa.Arr
     """Look at the values without quotes; `sure` is changed."""
     tokens = texts if len(bare) == len(texts) else texts.take(pa.array(bare))
     if tokens[0].as_py()[:1] not in _WORD_BEGINS:  # most of a column are alike
-        other = _where(pc.invert(pc.match_substring_regex(tokens, _NUMBER)))
-        bare, tokens = bare[other], tokens.take(pa.array(other)) if len(other) else tokens[:0]
+        other = np.flatnonzero(digits_of(tokens)[0] == 0)
+        if not len(other):
+            return texts
+        bare, tokens = bare[other], tokens.take(pa.array(other))
     word = pc.index_in(tokens, value_set=_WORDS)
     other = _where(word.is_null())
     read = pc.if_else(pc.equal(word, 0), pa.scalar(None, pa.string()), tokens)
