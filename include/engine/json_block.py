@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from include.engine.frame import Bools, Frame, Ints, Octets
 
 LONGEST = 1 << 30  # bytes of a block; Arrow's offsets have 31 bits
 _QUOTE, _BACKSLASH, _SPACE = 34, 92, 32
-_SPARE = 4  # places that may be asked for after the last quote
+_SPARE = 16  # places that may be asked for after the last quote: of two keys and their values, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +114,16 @@ class JsonBlock:
         found: Bools = windows[np.minimum(places, last)] == text
         return found
 
-    def texts(self, first: Ints, last: Ints) -> pa.Array:
-        """The texts between these places, which are in order."""
-        if not len(first):
-            return pa.array([], pa.string())
+    def texts(self, first: Ints, last: Ints, chosen: Ints) -> pa.Array:
+        """Some of the texts between these places.
+
+        Args:
+            chosen: which; those must be in the block, the others may be anything.
+        """
         bounds = np.empty(2 * len(first), np.int32)
         bounds[0::2], bounds[1::2] = first, last
-        both = pa.StringArray.from_buffers(len(bounds) - 1, pa.py_buffer(bounds), pa.py_buffer(self._data))
-        return both.take(pa.array(np.arange(0, len(bounds), 2)))
+        both = pa.StringArray.from_buffers(max(len(bounds) - 1, 0), pa.py_buffer(bounds), pa.py_buffer(self._data))
+        return pc.take(both, pa.array(2 * chosen), boundscheck=False)
 
 
 def _after_odd(slashes: Ints) -> Ints:

@@ -52,21 +52,15 @@ class _Cells:
     """A field's values in some records.
 
     Args:
-        first, last: where each begins and ends, quotes included.
-        is_text: whether it stands in quotes.
+        first, last: where each begins and ends, quotes left out.
+        is_text: whether it stands in quotes: all, none, or each.
         here: which of the records have it; None: all.
     """
 
     first: Ints
     last: Ints
-    is_text: Bools
-    here: Bools | None = None
-
-    def of(self, records: Ints) -> _Cells:
-        """The values in some of the records."""
-        here = None if self.here is None else self.here[records]
-        here = None if here is None or here.all() else here
-        return _Cells(self.first[records], self.last[records], self.is_text[records], here)
+    is_text: Bools | bool
+    here: Bools | None
 
 
 class Splitter:
@@ -141,27 +135,32 @@ def split(
     Returns:
         the fields' texts in these records, and which they are; a field that none of them has is left out.
     """
-    cut, rows = _cut(block, records, template)
-    sure = np.ones(len(rows), np.bool_)
+    cut, candidates, kept = _cut(block, records, template)
+    rows = candidates[kept]
+    escaped = block.escaped[rows]
+    sure = np.ones(len(kept), np.bool_)
     found: dict[str, pa.Array] = {}
     for name, cells in cut.items():
-        if cells.here is None:
-            found[name], proven = _values(block, rows, cells, takes(name))
-            sure &= proven
-        elif cells.here.any():
-            having = np.flatnonzero(cells.here)
-            values, proven = _values(block, rows[having], cells.of(having), takes(name))
-            places = np.cumsum(cells.here) - 1
-            found[name] = values.take(pa.array(places, mask=~cells.here))
-            sure[having] &= proven
+        here = None if cells.here is None else cells.here[kept]
+        if here is None or here.all():
+            found[name] = _values(block, cells, kept, escaped, sure, takes(name))
+        elif here.any():
+            proven = np.ones(np.count_nonzero(here), np.bool_)
+            values = _values(block, cells, kept[here], escaped[here], proven, takes(name))
+            found[name] = values.take(pa.array(np.cumsum(here) - 1, mask=~here))
+            sure[here] &= proven
     if not sure.all():
-        lacking = [name for name in found if (here := cut[name].here) is not None and not (here & sure).any()]
+        lacking = [name for name in found if (here := cut[name].here) is not None and not here[kept[sure]].any()]
         found = {name: values.filter(pa.array(sure)) for name, values in found.items() if name not in lacking}
     return found, rows[sure]
 
 
-def _cut(block: JsonBlock, records: Ints, template: Template) -> tuple[dict[str, _Cells], Ints]:
-    """Find the records that are a template's fields and nothing else, and every field's values in them."""
+def _cut(block: JsonBlock, records: Ints, template: Template) -> tuple[dict[str, _Cells], Ints, Ints]:
+    """Find the records that are a template's fields and nothing else.
+
+    Returns:
+        every field's values in records that may be such, these records, and which of them are.
+    """
     quotes = block.outer_quotes if template.nested else block.quotes
     places = quotes.places
     begin, end = block.begin[records], block.end[records] - len(template.closing)
@@ -175,39 +174,47 @@ def _cut(block: JsonBlock, records: Ints, template: Template) -> tuple[dict[str,
     for number, (name, key) in enumerate(zip(template.names, template.keys, strict=True)):
         before = template.separator if number else template.opening
         here = block.reads(begin - len(before), before + key)
+        if not here.any():
+            continue
         first, after = begin + len(key), at + 2
-        is_text = places[after] == first
-        closed = places[after + 1] + 1
-        after = after + 2 * is_text
+        opens = places[after] == first
+        is_text = bool(opens[0]) if opens.all() or not opens.any() else opens
+        closed = places[after + 1] if is_text is not False else first
+        after += 2 * is_text
         begin_after = places[after]
         more = after < last
         stop = begin_after - len(template.separator)
         stop = stop if more.all() else np.where(more, stop, end)
-        fits = np.where(is_text, closed == stop, stop > first)
-        if here.all():
+        fits = stop > first if is_text is False else closed == stop - 1
+        if not isinstance(is_text, bool):
+            fits = np.where(is_text, fits, stop > first)
+        found[name] = _Cells(first + is_text, stop - is_text, is_text, None if here.all() else here)
+        if found[name].here is None:
             wrong |= ~fits
             at, begin = after, begin_after
-            found[name] = _Cells(first, stop, is_text)
-        elif here.any():
+        else:
             wrong |= here & ~fits
             at, begin = np.where(here, after, at), np.where(here, begin_after, begin)
-            found[name] = _Cells(first, stop, is_text, here)
-    kept = np.flatnonzero(~wrong & (at == last))
-    if len(kept) < len(rows):
-        found = {name: cells.of(kept) for name, cells in found.items()}
-    return found, rows[kept]
+    return found, rows, np.flatnonzero(~wrong & (at == last))
 
 
-def _values(block: JsonBlock, rows: Ints, cells: _Cells, takes: Takes) -> tuple[pa.Array, Bools]:
-    """Take the texts of values, null for `null`; and which of them are sure to be what they are taken for."""
-    first, last = cells.first + cells.is_text, cells.last - cells.is_text
-    texts = block.texts(first, last)
-    sure = ~cells.is_text if not takes.text else np.ones(len(rows), np.bool_)
-    escaped = np.flatnonzero(block.escaped[rows] & cells.is_text)
-    if len(escaped):
-        texts = _unescaped(texts, escaped, sure)
-    bare = np.flatnonzero(~cells.is_text)
-    return (_with_bare(texts, bare, sure, takes) if len(bare) else texts), sure
+def _values(block: JsonBlock, cells: _Cells, kept: Ints, escaped: Bools, sure: Bools, takes: Takes) -> pa.Array:
+    """Take the texts of values, null for `null`.
+
+    Args:
+        kept: of which records.
+        escaped: which of these hold a backslash.
+        sure: set to false where a value is not sure to be what it is taken for.
+    """
+    texts = block.texts(cells.first, cells.last, kept)
+    is_text = np.full(len(kept), cells.is_text) if isinstance(cells.is_text, bool) else cells.is_text[kept]
+    if not takes.text:
+        sure &= ~is_text
+    doubtful = np.flatnonzero(escaped & is_text)
+    if len(doubtful):
+        texts = _unescaped(texts, doubtful, sure)
+    bare = np.flatnonzero(~is_text)
+    return _with_bare(texts, bare, sure, takes) if len(bare) else texts
 
 
 def _with_bare(texts: pa.Array, bare: Ints, sure: Bools, takes: Takes) -> pa.Array:
