@@ -33,10 +33,15 @@ def key_sets(dataset: Dataset) -> list[tuple[str, ...]]:
 
 
 class Keys:
-    """The keys of a dataset, and which of them may have been seen in a batch so far."""
+    """Which keys may have been seen so far.
 
-    def __init__(self, dataset: Dataset, database: Database) -> None:
-        self.sets = key_sets(dataset)
+    Args:
+        sets: the keys, as `key_sets` returns them.
+        database: works out hashes.
+    """
+
+    def __init__(self, sets: Sequence[tuple[str, ...]], database: Database) -> None:
+        self.sets = sets
         self.columns = sorted({name for names in self.sets for name in names})
         self._database = database
         self._seen = [Seen() for _ in self.sets]
@@ -50,10 +55,8 @@ class Keys:
         return found
 
     def finder(self, suspects: pa.Table) -> Keys:
-        """Return keys that have seen only these rows, to find their partners with `partners`."""
-        finder = Keys.__new__(Keys)
-        finder.sets, finder.columns, finder._database = self.sets, self.columns, self._database
-        finder._seen = [Seen() for _ in self.sets]
+        """Return what has seen only the keys of these rows, and finds their partners."""
+        finder = Keys(self.sets, self._database)
         finder.suspects(suspects)
         return finder
 

@@ -18,7 +18,7 @@ from include.engine.database import Database
 from include.engine.evolve import Evolution, evolves, part, rejoin
 from include.engine.files import FileReader, FileState, Input
 from include.engine.frame import Bools, Ints
-from include.engine.keys import Keys
+from include.engine.keys import Keys, key_sets
 from include.engine.mask import Secrets, check_secrets
 from include.engine.quarantine import WHOLE_FILE, Quarantine
 from include.engine.records import Failure, Failures, Piece
@@ -142,7 +142,7 @@ class _Batch:
         self._report = progress
         self.states = [FileState(number, item) for number, item in enumerate(inputs)]
         self._rules = BlockRules(dataset, references, database)
-        self._keys = Keys(dataset, database)
+        self._keys = Keys(key_sets(dataset), database)
         self._reader = FileReader(
             dataset, block=limits.block, inflated_limit=limits.inflated, progress=self._tell_progress
         )
