@@ -16,7 +16,7 @@ from typing import Any
 from gcp_storage_emulator import server
 
 from local.storage_emulator.conditions import Refused
-from local.storage_emulator.handlers import carry_out
+from local.storage_emulator.handlers import Answer, carry_out
 from local.storage_emulator.state import State
 
 _read_body = server._read_raw_data
@@ -47,7 +47,7 @@ class Handler(server.RequestHandler):
 
     def _answer(self) -> None:
         request = server.Request(self, self.headers.get("x-http-method-override") or self.command)
-        response = server.Response(self)
+        response = Answer(self, request.base_url)
         try:
             _ = request.data  # read now, so that a slow client keeps nobody waiting
         except (CutOff, ConnectionError):

@@ -15,17 +15,40 @@ from gcp_storage_emulator import server
 from gcp_storage_emulator.handlers import objects
 
 from local.storage_emulator import listing
-from local.storage_emulator.conditions import Conditions, Refused, missing, number, version
+from local.storage_emulator.conditions import Conditions, Refused, Resource, missing, number, version
 from local.storage_emulator.state import State
 
 Handler = Callable[[Any, Any, State], None]
+
+
+class Answer(server.Response):
+    """An answer, whose links lead to where the request was sent: the object may have come through another door."""
+
+    def __init__(self, handler: Any, base_url: str) -> None:  # noqa: ANN401 - the emulator's own
+        super().__init__(handler)
+        self._base_url = base_url
+
+    def json(self, obj: Resource) -> None:
+        """Answer with an object, or with what has objects inside."""
+        linked = self._linked(obj)
+        if "resource" in obj:
+            linked = {**linked, "resource": self._linked(obj["resource"])}
+        if "items" in obj:
+            linked = {**linked, "items": [self._linked(item) for item in obj["items"]]}
+        super().json(linked)
+
+    def _linked(self, resource: Resource) -> Resource:
+        if "mediaLink" not in resource:
+            return resource
+        place = urlsplit(resource["mediaLink"])._replace(scheme="", netloc="").geturl()
+        return {**resource, "mediaLink": self._base_url + place}
 
 
 def carry_out(request: Any, response: Any, state: State) -> None:  # noqa: ANN401 - the emulator's own
     """Answer one request; what it does is kept when this returns.
 
     Args:
-        request, response: gcp_storage_emulator.server.Request and Response; the body has been read.
+        request, response: the emulator's Request, its body read, and an Answer.
         state: what it is about.
     """
     with state.lock:
@@ -165,7 +188,7 @@ def _batch(request: Any, response: Any, state: State) -> None:  # noqa: ANN401
     response["Content-Type"] = f"multipart/mixed; boundary={boundary}"
     text = ""
     for part in request.data:
-        answer = server.Response(None)
+        answer = Answer(None, request.base_url)
         carry_out(_within(request, part), answer, state)
         status = f"HTTP/1.1 {answer.status.value} {answer.status.phrase}"
         kind = "Content-Type: application/json; charset=UTF-8"

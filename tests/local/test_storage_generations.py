@@ -266,6 +266,16 @@ def test_a_download_says_which_generation_it_is_of(bucket: Bucket) -> None:
         assert answer.headers["X-Goog-Generation"] == str(blob.generation)
 
 
+def test_links_lead_to_where_the_request_was_sent(bucket: Bucket, storage_cloud: Cloud) -> None:
+    assert put(bucket).media_link.startswith(storage_cloud.url("storage"))
+    elsewhere = storage_cloud.url("storage").replace("127.0.0.1", "localhost")
+    own = storage.Client(project="p", client_options={"api_endpoint": elsewhere}).bucket(bucket.name)
+    links = [own.get_blob("a").media_link, *(blob.media_link for blob in own.list_blobs())]
+    copied = own.blob("copy")
+    copied.rewrite(own.blob("a"))
+    assert {link.split("/download")[0] for link in [*links, copied.media_link]} == {elsewhere}
+
+
 def test_refusals_are_told_in_json(bucket: Bucket) -> None:
     put(bucket)
     with pytest.raises(PreconditionFailed) as refused:
