@@ -7,6 +7,7 @@ off at any byte, and Airflow's environments have it already.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import pickle
 import socket
 import struct
@@ -61,6 +62,11 @@ class _Doors:
         """Listen again, on the same port."""
         await self._doors[door].open()
 
+    async def close(self) -> None:
+        """Have nobody listen anywhere."""
+        for door in self._doors.values():
+            await door.close()
+
     async def settle(self) -> bool:
         """Wait until no request is under way; False if one still is after a minute."""
         until = asyncio.get_running_loop().time() + _SETTLE_SECONDS
@@ -77,12 +83,14 @@ class _Door:
         self.port = self.under_way = 0
 
     async def open(self) -> None:
-        # A connection for each request: one that is kept may be closed by the service just when it is used again.
+        # Connections are let go before a service would, which might be just when one is used again.
         connector = TCPConnector(keepalive_timeout=1.0, limit=0)
         self.session = ClientSession(
             connector=connector, auto_decompress=False, cookie_jar=DummyCookieJar(),
             timeout=ClientTimeout(total=None), skip_auto_headers=_NOT_OURS_TO_ADD,
         )  # fmt: skip
+        # aiohttp would send some requests again where such a connection breaks; here each is sent as often as it came.
+        self.session._retry_connection = False
         self._server = web.Server(self._serve, access_log=None, auto_decompress=False)
         self._runner = web.ServerRunner(self._server)
         await self._runner.setup()
@@ -190,16 +198,19 @@ def _reset(transport: asyncio.BaseTransport) -> None:
 
 
 async def _obey() -> None:
-    """Carry out commands from standard input, one after another, until it ends."""
+    """Carry out commands from standard input, one after another, up to `close` or its end."""
     loop = asyncio.get_running_loop()
     doors: Any = _Doors(pickle.load(sys.stdin.buffer))
-    while True:
+    name = ""
+    while name != "close":
         try:
             name, arguments = await loop.run_in_executor(None, pickle.load, sys.stdin.buffer)
-        except EOFError:
-            return
-        pickle.dump(await getattr(doors, name)(*arguments), sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        except EOFError:  # whoever started us is gone
+            name, arguments = "close", ()
+        done = await getattr(doors, name)(*arguments)
+        with contextlib.suppress(BrokenPipeError):
+            pickle.dump(done, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

@@ -29,15 +29,20 @@ class Proxies:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Proxies:
+        # In a session of its own: Ctrl-C is for the test, which then closes the doors.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.doors"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", "tests.faults.doors"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
         )
         self._send(self._upstreams)
         self._ports: dict[str, int] = self._ask("ports")
         return self
 
     def __exit__(self, *_: object) -> None:
-        # It ends where its input does.
+        self._ask("close")
         self._process.communicate()
 
     def url(self, door: str) -> str:

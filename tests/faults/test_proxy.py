@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -318,6 +320,21 @@ def test_a_resumable_upload_survives_each_fault(
     bucket.blob("a", chunk_size=256 << 10).upload_from_file(io.BytesIO(CONTENT + CONTENT), timeout=30)
     assert direct.blob("a").download_as_bytes() == CONTENT + CONTENT
     assert len(proxies.injected()) == 1
+
+
+def test_a_forked_child_does_not_keep_a_connection_from_being_reset(proxies: Proxies, bucket: storage.Bucket) -> None:
+    bucket.blob("a").upload_from_string(b"")  # leaves a connection open
+    child = os.fork()
+    if not child:
+        time.sleep(60)
+        os._exit(0)
+    try:
+        proxies.play(Rule(fault=Refuse(), call="storage.get"))
+        with pytest.raises(BROKEN):
+            bucket.blob("a").reload(retry=None, timeout=20)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 # ---- what is down, and what is behind the doors
