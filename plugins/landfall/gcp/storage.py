@@ -97,8 +97,6 @@ class Storage:
 
     def move(self, uri: str, generation: int, destination: str) -> bool:
         """Copy one generation elsewhere and delete it; False where it is no longer there to move."""
-        if self.generation(uri) != generation:
-            return False
         try:
             self._copy(uri, generation, destination)
         except (Missing, Changed):
