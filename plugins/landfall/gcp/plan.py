@@ -53,7 +53,7 @@ class PlanRun(BaseOperator):
         found = look(site, **chosen)
         if not found.open:
             raise AirflowSkipException("another run took the files")
-        deployed = ask_function(site.settings.function_url)
+        deployed = ask_function(site.settings.function_url, site.breakers.function)
         plan = make_plan(
             site.dataset,
             found.open,
@@ -80,5 +80,6 @@ class PlanRun(BaseOperator):
         site.storage.write(uri, content)
         rows = [{**file.model_dump(), "batch_id": batch.batch_id} for batch in plan.batches for file in batch.files]
         parameters = {"dataset": self.dataset, "run_id": plan.run_id, "files": Structs(_FILE_TYPES, rows)}
+        # A task that is tried again writes the events once more: they say the same, and a state is the latest event.
         site.warehouse.query(plan_sql(site.ledger), parameters)
         return uri

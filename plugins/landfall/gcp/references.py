@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from landfall.errors import TerminalFailure
+from landfall.errors import Missing, TerminalFailure
 
 if TYPE_CHECKING:
     from include.ledger.plan import Reference
@@ -39,7 +37,7 @@ def pin_references(site: Site) -> dict[str, Reference]:
     else:
         content, kind, media = (datasets_folder() / site.dataset.name / enrich.with_).read_bytes(), "csv", "text/csv"
     uri = site.work_uri("reference", f"{content_hash(content)}.{kind}")
-    generation = site.storage.generation(uri) or site.storage.write(uri, content, media)
+    generation = site.storage.generation(uri) or site.storage.write(uri, content, media, if_generation=0)
     return {enrich.with_: Reference(uri=uri, generation=generation)}
 
 
@@ -48,14 +46,16 @@ def _snapshot(site: Site, enrich: Enrich, table: str) -> bytes:
     from include.engine.snapshot import MAX_ROWS, check_rows, write_snapshot
 
     names = [enrich.on, *enrich.take]
-    with _told(table):
+    try:
         types = _types(site, table, names)
-        try:
-            check_rows(table, site.warehouse.row_count(table))
-            rows = site.warehouse.rows(table, names, limit=MAX_ROWS + 1)
-            content = write_snapshot(table, [site.dataset.column(name) for name in names], types, rows)
-        except TerminalReferenceError as error:
-            raise TerminalFailure(f"enrich.with: {error}") from error
+        check_rows(table, site.warehouse.row_count(table))
+        rows = site.warehouse.rows(table, names, limit=MAX_ROWS + 1)
+        content = write_snapshot(table, [site.dataset.column(name) for name in names], types, rows)
+    except TerminalReferenceError as error:
+        raise TerminalFailure(f"enrich.with: {error}") from error
+    except Missing as error:
+        message = f"there is no table {table} in the deployment's project; make it, or mend enrich.with"
+        raise TerminalFailure(f"enrich.with: {message}") from error
     log.info("reference table %s: %d rows, %d bytes", table, content.count(b"\n") - 1, len(content))
     return content
 
@@ -75,19 +75,3 @@ def _types(site: Site, table: str, names: list[str]) -> dict[str, str]:
             message = f"table {table}, column {name}: {type_} is no type that a reference may have"
             raise TerminalFailure(f"enrich.with: {message}; convert it, or take its parts, in a view.")
     return types
-
-
-@contextmanager
-def _told(table: str) -> Iterator[None]:
-    """Turn what the warehouse raises into failures that name the table and say whether trying again can help."""
-    from google.api_core.exceptions import GoogleAPICallError, NotFound
-
-    from landfall.gcp.warehouse import classify
-
-    try:
-        yield
-    except NotFound as error:
-        message = f"there is no table {table} in the deployment's project; make it, or mend enrich.with"
-        raise TerminalFailure(f"enrich.with: {message}") from error
-    except GoogleAPICallError as error:
-        raise classify(error, f"enrich.with: table {table} cannot be read") from error
