@@ -51,7 +51,10 @@ class JsonParser:
         if self.new is not None or frame.encoding != UTF_8 or not _WORTH <= len(good) <= len(frame.data) < LONGEST:
             return self._read(frame, good)
         found = [self._taken(columns, rows) for columns, rows in self._splitter.split(frame, good)]
-        rest = np.setdiff1d(good, np.concatenate([good[:0], *(rows for _, rows in found)]), assume_unique=True)
+        is_left = frame.defects == 0
+        for _, rows in found:
+            is_left[rows] = False
+        rest = np.flatnonzero(is_left)
         failures: Failures = {}
         if len(rest) or not found:
             others, more, failures = self._read(frame, rest)

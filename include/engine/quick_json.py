@@ -89,37 +89,36 @@ class Splitter:
         """
         block = JsonBlock(frame, good)
         left = np.arange(len(good))
-        waiting, used = self._templates, list[tuple[int, Template]]()
+        waiting, used = self._templates, dict[Template, int]()
         for _ in range(_TRIES):
             template = waiting.pop(0) if waiting else self._next(frame, good[left], used)
-            if template is None or len(template.names) * len(left) > len(frame.data):
+            if template is None:
+                break
+            if len(template.names) * len(left) > len(frame.data):  # it would take longer than to read the records
                 continue
             columns, rows = split(block, left, template, self._takes)
-            used.append((len(rows), template))
+            used[template] = used.get(template, 0) + len(rows)
             if len(rows):
-                left = np.setdiff1d(left, rows, assume_unique=True)
                 yield columns, good[rows]
+                taken = np.zeros(len(good), np.bool_)
+                taken[rows] = True
+                left = left[~taken[left]]
             if len(left) < _WORTH:
                 break
-        used.sort(key=lambda pair: -pair[0])
-        self._templates = [template for count, template in used if count]
+        self._templates = sorted((template for template, count in used.items() if count), key=lambda t: -used[t])
 
-    def _next(self, frame: Frame, rows: Ints, used: list[tuple[int, Template]]) -> Template | None:
-        """Find out how records are written that no template fits; one that is part of the new one is replaced."""
+    def _next(self, frame: Frame, rows: Ints, used: dict[Template, int]) -> Template | None:
+        """Find out how records are written that no template fits; one that is part of the new one gives way to it."""
         for record in rows[:_TRIED].tolist():
             found = read_template(frame.raw(record) or b"")
             if found is None or not self._accepts(found):
                 continue
-            for number, (_, template) in enumerate(used):
-                merged = template.merged(found)
-                if merged == template:  # the record has a value that is not taken here
-                    found = None
-                    break
-                if merged is not None and self._accepts(merged):
-                    del used[number]
-                    return merged
-            if found is not None:
-                return found
+            pairs = ((template, template.merged(found)) for template in used)
+            template, merged = next(((old, new) for old, new in pairs if new and self._accepts(new)), (found, found))
+            if merged != template:
+                used[merged] = used.pop(template)
+            if merged != template or merged not in used:  # else the record has a value that is not taken here
+                return merged
         return None
 
 
@@ -169,11 +168,14 @@ def _cut(block: JsonBlock, records: Ints, template: Template) -> tuple[dict[str,
     rows = records[fits]
     at, last, end = quotes.first[rows], quotes.last[rows], end[fits]
     begin = places[at]  # of the key that may be next
+    fresh = np.arange(len(rows))  # records whose first key has not come yet
     wrong = np.zeros(len(rows), np.bool_)
     found: dict[str, _Cells] = {}
-    for number, (name, key) in enumerate(zip(template.names, template.keys, strict=True)):
-        before = template.separator if number else template.opening
-        here = block.reads(begin - len(before), before + key)
+    for name, key in zip(template.names, template.keys, strict=True):
+        here = block.reads(begin - len(template.separator), template.separator + key)
+        if len(fresh):
+            here[fresh] = block.reads(begin[fresh] - len(template.opening), template.opening + key)
+            fresh = fresh[~here[fresh]]
         if not here.any():
             continue
         first, after = begin + len(key), at + 2
@@ -254,6 +256,8 @@ def _unescaped(texts: pa.Array, escaped: Ints, sure: Bools) -> pa.Array:
     """Read the escapes of strings; `sure` is changed."""
     held = texts.take(pa.array(escaped))
     has = pc.match_substring(held, "\\").to_numpy(zero_copy_only=False)
+    if not has.any():
+        return texts
     held, escaped = held.filter(pa.array(has)), escaped[has]
     fits = pc.match_substring_regex(held, _STRING).to_numpy(zero_copy_only=False)
     sure[escaped[~fits]] = False

@@ -19,20 +19,18 @@ def _refuse(name: str) -> Any:  # noqa: ANN401
 
 _DECODER: Final = json.JSONDecoder(parse_constant=_refuse)
 _OURS: Final = json.JSONEncoder(ensure_ascii=False)
-_STYLES: Final = (
-    _OURS,
-    json.JSONEncoder(),
-    json.JSONEncoder(ensure_ascii=False, separators=(",", ":")),
-    json.JSONEncoder(separators=(",", ":")),
-)
+_COMPACT: Final = (",", ":")
+# With characters as they are, and with escapes for all that are not ASCII.
+_PLAIN: Final = (_OURS, json.JSONEncoder(ensure_ascii=False, separators=_COMPACT))
+_ESCAPED: Final = (json.JSONEncoder(), json.JSONEncoder(separators=_COMPACT))
 
 
 def canonical(texts: Sequence[str]) -> list[str | None]:
     """Return the values inside records as `json_text.to_json` writes them; None for one that is defective or deep."""
-    reader, encoders = Reader(), list(_STYLES)
+    reader, plain, escaped = Reader(), list(_PLAIN), list(_ESCAPED)
     written: list[str | None] = []
     for text, value in zip(texts, _decoded(texts), strict=True):
-        found = None if value is None else _proven(text, value, encoders)
+        found = None if value is None else _proven(text, value, escaped if "\\u" in text else plain)
         if found is None and text.count("{") + text.count("[") < MAX_DEPTH:  # the record is one level more
             read = reader.read(text)
             found = None if isinstance(read, Defect) else to_json(read)

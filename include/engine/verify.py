@@ -115,10 +115,13 @@ class Verifier:
             return self._judge(block)
         columns = {name: values for name, (values, _) in found.items()}
         if len(rows):
-            judged, doubt[rows] = self._judge(block.take(pa.array(rows)), rows)
-            for column in self._columns:
+            judged, failing = self._judge(block.take(pa.array(rows)), rows)
+            doubt[rows] = failing
+            right = np.flatnonzero(~failing)
+            for column in self._columns if len(right) else ():
                 if column.kind not in _PASSED_ON:
-                    columns[column.name] = patch(columns[column.name], rows, _whole(judged.column(column.name)))
+                    values = _whole(judged.column(column.name)).take(pa.array(right))
+                    columns[column.name] = patch(columns[column.name], rows[right], values)
         return pa.table(columns), doubt
 
     def _judge(self, block: pa.Table, rows: Ints | None = None) -> tuple[pa.Table, Bools]:
