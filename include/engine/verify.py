@@ -123,20 +123,24 @@ class Verifier:
 
     def _judge(self, block: pa.Table, rows: Ints | None = None) -> tuple[pa.Table, Bools]:
         """Type and check every row in full; if they are some rows of a block, keep what each fails."""
-        failing = " OR ".join(f"({sql})" for _, _, _, sql in self._checks if sql != "false") or "false"
         made = [
             f"v{number} AS {quote(column.name)}"
             for number, column in enumerate(self._columns)
             if not self._typed and column.kind not in _PASSED_ON
         ]
-        flags = [] if rows is None else self._flags()
-        found = self._database.query(
-            f"SELECT {', '.join([*made, *flags, f'({failing}) AS _failing'])} FROM ({self._inner()})", block=block
-        )
+        # Of few rows, every check is asked for: what one row fails at all then follows, and is not worked out twice.
+        asked = [f"({self._any()}) AS _failing"] if rows is None else self._flags()
+        found = self._database.query(f"SELECT {', '.join([*made, *asked])} FROM ({self._inner()})", block=block)
         self._judged = None if rows is None else (rows, found)
         names = set(found.column_names)
         columns = {c.name: (found if c.name in names else block).column(c.name) for c in self._columns}
-        return pa.table(columns), found.column("_failing").to_numpy().astype(np.bool_)
+        failing = np.zeros(block.num_rows, np.bool_)
+        for name in ["_failing"] if rows is None else [f"f{index}" for index in range(len(self._checks))]:
+            failing |= found.column(name).to_numpy().astype(np.bool_)
+        return pa.table(columns), failing
+
+    def _any(self) -> str:
+        return " OR ".join(f"({sql})" for _, _, _, sql in self._checks if sql != "false") or "false"
 
     def explain(self, block: pa.Table, texts: pa.Table, rows: Ints | None = None) -> list[list[Failure]]:
         """Say for each row of a block what it fails.

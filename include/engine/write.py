@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,8 @@ class Part:
         self._files: list[tuple[Ints, Ints]] = []  # of each row group: files, and how many rows each has there
         self._keys, self._asked = keys, asked
         self._sink = pa.OSFile(str(path), "wb")
-        self._writer = pq.ParquetWriter(self._sink, schema, use_dictionary=repetitive)
+        # Whoever loads a part reads all of it: minima and maxima would only cost.
+        self._writer = pq.ParquetWriter(self._sink, schema, use_dictionary=repetitive, write_statistics=False)
         self._keys_writer: pa.ipc.RecordBatchFileWriter | None = None
 
     @property
@@ -286,7 +288,8 @@ class GoodParts:
         if self._worker is not None:
             self._worker.shutdown()
         for part in self.parts:
-            part.close()
+            with suppress(OSError):  # a part that could not be written cannot be ended either
+                part.close()
             part.forget_keys()
 
 
