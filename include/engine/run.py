@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,12 +108,14 @@ def transform(
     _clear(out)
     with Database(threads=limits.threads, memory_mb=limits.memory_mb) as database:
         batch = _Batch(dataset, inputs, out, references or {}, secrets, limits, database, progress)
+        gc.freeze()  # what is there already stays: it need not be looked through for each thousand bad records
         try:
             for state in batch.states:
                 batch.read(state)
             manifest = batch.finish(batch_id)
         finally:
             batch.close()
+            gc.unfreeze()
     scratch = out / f"{MANIFEST}.tmp"
     scratch.write_text(manifest.to_json(), encoding="utf-8")
     os.replace(scratch, out / MANIFEST)

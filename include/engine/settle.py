@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from include.engine.frame import Bools, Ints
 from include.engine.keys import Keys, duplicates
+from include.engine.part import Part
 from include.engine.spool import FILE, ORDINAL, Spool
-from include.engine.write import Part
 
 
 @dataclass(slots=True)

@@ -1,114 +1,50 @@
-"""Good rows into Parquet parts at once; a file that may yet be held has parts of its own, which go if it is."""
+"""Good rows into Parquet parts at once; a long file that may yet be held has parts of its own, which go if it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from include.engine.ahead import ahead
 from include.engine.cast import arrow_type, is_wide
 from include.engine.evolve import EXTRA, evolves, spread
 from include.engine.frame import Ints
 from include.engine.mask import Secrets, apply_masks
+from include.engine.part import FILE_ID, RECORD, Part
 from include.engine.spool import FILE, ORDINAL
 from include.spec.dataset import Dataset
 
-FILE_ID = "_landfall_file_id"
-RECORD = "_landfall_record"
 _GROUP_ROWS = 122_880
 _GROUP_BYTES = 32 << 20
 _SAMPLE, _REPEATS = 8_192, 4  # rows looked at; times a value stands among them on average
 
 
-class Part:
-    """One Parquet file of good rows.
+class _Rows:
+    """Rows that wait until there are enough for a row group."""
 
-    Args:
-        path: the file.
-        schema: its columns.
-        repetitive: columns whose values repeat.
-        keys: a scratch file of the keys' columns as they came, where the part does not have them so.
-        asked: these columns.
-    """
+    def __init__(self) -> None:
+        self.clear()
 
-    def __init__(
-        self, path: Path, schema: pa.Schema, repetitive: list[str], keys: Path | None = None, asked: Sequence[str] = ()
-    ) -> None:
-        self.path, self.schema, self.repetitive = path, schema, repetitive
-        self.rows = 0
-        self._files: list[tuple[Ints, Ints]] = []  # of each row group: files, and how many rows each has there
-        self._keys, self._asked = keys, asked
-        self._sink = pa.OSFile(str(path), "wb")
-        self._writer = pq.ParquetWriter(self._sink, schema, use_dictionary=repetitive)
-        self._keys_writer: pa.ipc.RecordBatchFileWriter | None = None
+    def clear(self) -> None:
+        """Have no rows."""
+        self.tables: list[pa.Table] = []
+        self._rows = self._bytes = 0
+
+    def add(self, table: pa.Table) -> None:
+        """Have more rows."""
+        self.tables.append(table)
+        self._rows += table.num_rows
+        self._bytes += table.nbytes
 
     @property
-    def size(self) -> int:
-        """Bytes written so far."""
-        return int(self._sink.tell())
-
-    def write(self, table: pa.Table, source: pa.Table | None = None) -> None:
-        """Write a row group.
-
-        Args:
-            table: the rows.
-            source: the same rows as they came; without them the part cannot be asked for its keys.
-        """
-        self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
-        self.rows += table.num_rows
-        if source is not None:
-            self._files.append(np.unique(source.column(FILE).to_numpy(), return_counts=True))
-        if self._keys is not None and source is not None:
-            keys = source.select(self._asked).combine_chunks()
-            if self._keys_writer is None:
-                options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
-                self._keys_writer = pa.ipc.new_file(str(self._keys), keys.schema, options=options)
-            self._keys_writer.write_batch(keys.to_batches()[0])
-
-    def close(self) -> None:
-        """Write no more."""
-        if not self._sink.closed:
-            self._writer.close()
-            self._sink.close()
-            if self._keys_writer is not None:
-                self._keys_writer.close()
-
-    def forget_keys(self) -> None:
-        """Delete the scratch file."""
-        if self._keys is not None:
-            self._keys.unlink(missing_ok=True)
-
-    def delete(self) -> None:
-        """Delete the part."""
-        self.close()
-        self.path.unlink()
-        self.forget_keys()
-
-    def groups(self) -> Iterator[pa.Table]:
-        """Yield its row groups."""
-        with pq.ParquetFile(self.path) as source:
-            for number in range(source.num_row_groups):
-                yield source.read_row_group(number, use_threads=False)
-
-    def key_groups(self, columns: list[str]) -> Iterator[pa.Table]:
-        """Yield some columns of its row groups as they came, and each row's file and ordinal.
-
-        Args:
-            columns: those that the scratch file has, where there is one.
-        """
-        beside = None if self._keys is None else pa.ipc.open_file(str(self._keys))
-        with pq.ParquetFile(self.path) as source:
-            for number, runs in enumerate(self._files):
-                table = source.read_row_group(number, [*columns, RECORD], use_threads=False)
-                found = table if beside is None else pa.table(beside.get_batch(number))
-                made = {name: found.column(name) for name in columns}
-                yield pa.table({**made, FILE: np.repeat(*runs), ORDINAL: table.column(RECORD)})
+    def is_full(self) -> bool:
+        return self._rows >= _GROUP_ROWS or self._bytes >= _GROUP_BYTES
 
 
 class GoodParts:
@@ -140,11 +76,10 @@ class GoodParts:
         self._fields = [pa.field(column.name, arrow_type(column)) for column in dataset.columns]
         changed = [c.name for c in dataset.columns if c.name in dataset.pipeline.mask or is_wide(c)]
         self._keys = list(keys) if set(keys) & set(changed) else []  # for these the parts cannot be asked
-        self._pending: list[pa.Table] = []
-        self._size = [0, 0]
+        self._sure, self._open = _Rows(), _Rows()  # rows that stay, and those of the file that may yet be held
         self._part: Part | None = None
         self._made = 0
-        self._own = 0  # the parts from here on are those of the file that may yet be held
+        self._own: int | None = None  # the parts from here on are that file's
         self.parts: list[Part] = []
         self.owner: int | None = None
         self._worker = ThreadPoolExecutor(1, "landfall-write") if threads > 1 else None
@@ -169,37 +104,39 @@ class GoodParts:
         """
         if not table.num_rows:
             return
-        if owner != self.owner:
+        self.owner = owner
+        rows = self._sure if owner is None else self._open
+        rows.add(table)
+        if rows.is_full and owner is not None and self._own is None:
             self.end()
-            self.owner, self._own = owner, len(self.parts)
-        self._pending.append(table)
-        self._size[0] += table.num_rows
-        self._size[1] += table.nbytes
-        if self._size[0] >= _GROUP_ROWS or self._size[1] >= _GROUP_BYTES:
-            self._flush()
+            self._own = len(self.parts)
+        if rows.is_full:
+            self._flush(rows)
 
     def decide(self, *, held: bool) -> None:
         """Keep or delete the rows of the file that owns what came last."""
-        self.owner = None
+        opened, self._open, own = self._open, _Rows(), self._own
+        self.owner = self._own = None
         if not held:
-            return
-        self._pending, self._size = [], [0, 0]
-        self.end()
-        for part in self.parts[self._own :]:
-            part.delete()
-        del self.parts[self._own :]
+            for table in opened.tables:
+                self.add(table)
+        elif own is not None:
+            self.end()
+            for part in self.parts[own:]:
+                part.delete()
+            del self.parts[own:]
 
     def end(self) -> None:
-        """Write what there is; what follows goes into another part."""
-        self._flush()
+        """Write what is sure to stay; what follows goes into another part."""
+        self._flush(self._sure)
         self._wait()
         self._close_part()
 
-    def _flush(self) -> None:
-        if not self._pending:
+    def _flush(self, rows: _Rows) -> None:
+        if not rows.tables:
             return
-        table = pa.concat_tables(self._pending)
-        self._pending, self._size = [], [0, 0]
+        table = pa.concat_tables(rows.tables)
+        rows.clear()
         self._wait()
         if self._worker is None:
             self._write(table)
@@ -231,14 +168,14 @@ class GoodParts:
         ids = self._ids.take(table.column(FILE).combine_chunks())
         rows = pa.table([*columns, ids, table.column(ORDINAL)], schema=schema)
         if self._part is None:
-            self._part = self._open(schema, _repetitive(rows))
+            self._part = self._new_part(schema, _repetitive(rows))
         self._part.write(rows, table)
 
     def _schema(self, evolved: Sequence[str]) -> pa.Schema:
         own = [pa.field(FILE_ID, pa.string()), pa.field(RECORD, pa.int64())]
         return pa.schema([*self._fields, *(pa.field(name, pa.string()) for name in evolved), *own])
 
-    def _open(self, schema: pa.Schema, repetitive: list[str], *, scratch: bool = True) -> Part:
+    def _new_part(self, schema: pa.Schema, repetitive: list[str], *, scratch: bool = True) -> Part:
         number, self._made = self._made, self._made + 1
         keys = self._out / f".keys-{number:05}.arrow" if self._keys and scratch else None
         part = Part(self._out / f"good-{number:05}.parquet", schema, repetitive, keys, self._keys)
@@ -254,12 +191,13 @@ class GoodParts:
         """
         self.end()
         schema = self._schema(evolved)
+        for part in self.parts:
+            part.forget_keys()
         done, self.parts = self.parts, []
         for part in done:
             gone = lost.get(part)
             if gone is None and part.schema.names == schema.names:
                 self.parts.append(part)
-                part.forget_keys()
             else:
                 self._rewrite(part, gone, schema)
                 part.delete()
@@ -269,7 +207,7 @@ class GoodParts:
         stays[gone if gone is not None else []] = False
         if not stays.any():
             return
-        new = self._open(schema, part.repetitive, scratch=False)
+        new = self._new_part(schema, part.repetitive, scratch=False)
         groups, first = part.groups(), 0
         for table in ahead(groups) if self._worker else groups:
             wanted = stays[first : first + table.num_rows]
@@ -286,7 +224,8 @@ class GoodParts:
         if self._worker is not None:
             self._worker.shutdown()
         for part in self.parts:
-            part.close()
+            with suppress(OSError):  # a part that could not be written cannot be ended either
+                part.close()
             part.forget_keys()
 
 
