@@ -303,6 +303,25 @@ def test_a_request_arrives_twice(
     assert told(proxies) == [("storage.insert", [200, 412])]
 
 
+def test_a_request_arrives_twice_at_once(proxies: Proxies, bucket: storage.Bucket) -> None:
+    proxies.play(Rule(fault=Duplicate(at_once=True), call="storage.insert"))
+    try:
+        bucket.blob("a").upload_from_string(CONTENT, if_generation_match=0, **NO_RETRY)
+    except PreconditionFailed:  # the other one won
+        bucket.blob("a").reload()
+    (struck,) = proxies.injected()
+    assert sorted(struck.answers) == [200, 412]
+
+
+def test_a_batch_that_arrives_twice_at_once_is_published_once(proxies: Proxies, bench: Bench) -> None:
+    request = bench.batch(lines(GOOD))
+    proxies.play(Rule(fault=Duplicate(at_once=True), call="function.transform"))
+    answer = requests.post(bench.url, json=request, timeout=60)
+    (struck,) = proxies.injected()
+    assert (answer.json()["loaded"], struck.answers) == (1, [200, 200])
+    assert requests.post(bench.url, json=request, timeout=60).json() == answer.json()
+
+
 def test_a_job_that_arrives_twice_is_begun_once(proxies: Proxies, warehouse: bigquery.Client) -> None:
     proxies.play(Rule(fault=Duplicate("second"), call="bigquery.insert_job"))
     with pytest.raises(Conflict):
