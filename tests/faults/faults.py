@@ -165,17 +165,23 @@ class LoseAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """The service gets the request twice, one after the other.
+    """The service gets the request twice.
 
     Args:
         told: which of the two answers the client gets.
+        at_once: whether the second one is sent without waiting for the first to be answered.
     """
 
     told: Literal["first", "second"] = "first"
+    at_once: bool = False
 
     async def happen(self, line: Line) -> None:
         """Let it happen to a request."""
-        first, second = await line.ask(), await line.ask()
+        if self.at_once:
+            await line.hear()  # once, for both
+            first, second = await asyncio.gather(line.ask(), line.ask())
+        else:
+            first, second = await line.ask(), await line.ask()
         await line.tell(first if self.told == "first" else second)
 
 
@@ -183,4 +189,5 @@ class Duplicate:
 ALL: tuple[Fault, ...] = (
     Refuse(), Reset(), Reset("request"), Truncate(), Delay(0.05), Delay(0.05, "request"), Status(429), Status(429, "1"),
     Status(500), Status(503), Status(503, worked=True), LoseAnswer(), Duplicate(), Duplicate("second"),
+    Duplicate(at_once=True),
 )  # fmt: skip

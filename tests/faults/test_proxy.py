@@ -212,11 +212,13 @@ def test_a_client_goes_on_where_its_download_broke_off(proxies: Proxies, bucket:
 def test_a_late_answer_is_missed_and_the_work_is_done(
     proxies: Proxies, bucket: storage.Bucket, direct: storage.Bucket, of: Any
 ) -> None:
-    proxies.play(Rule(fault=Delay(1.0, of), call="storage.insert"))
+    proxies.play(Rule(fault=Delay(3.0, of), call="storage.insert"))
     with pytest.raises(requests.Timeout):
         bucket.blob("a").upload_from_string(CONTENT, retry=None, timeout=0.3)
-    assert bool(direct.get_blob("a")) is (of == "answer")
+    if of == "request":
+        assert told(proxies) == [("storage.insert", [])]
     proxies.settle()
+    assert told(proxies) == [("storage.insert", [200])]
     assert direct.blob("a").download_as_bytes() == CONTENT
 
 
@@ -301,6 +303,25 @@ def test_a_request_arrives_twice(
         with pytest.raises(error):
             bucket.blob("a").upload_from_string(CONTENT, if_generation_match=0, **NO_RETRY)
     assert told(proxies) == [("storage.insert", [200, 412])]
+
+
+def test_a_request_arrives_twice_at_once(proxies: Proxies, bucket: storage.Bucket) -> None:
+    proxies.play(Rule(fault=Duplicate(at_once=True), call="storage.insert"))
+    try:
+        bucket.blob("a").upload_from_string(CONTENT, if_generation_match=0, **NO_RETRY)
+    except PreconditionFailed:  # the other one won
+        bucket.blob("a").reload()
+    (struck,) = proxies.injected()
+    assert sorted(struck.answers) == [200, 412]
+
+
+def test_a_batch_that_arrives_twice_at_once_is_published_once(proxies: Proxies, bench: Bench) -> None:
+    request = bench.batch(lines(GOOD))
+    proxies.play(Rule(fault=Duplicate(at_once=True), call="function.transform"))
+    answer = requests.post(bench.url, json=request, timeout=60)
+    (struck,) = proxies.injected()
+    assert (answer.json()["loaded"], struck.answers) == (1, [200, 200])
+    assert requests.post(bench.url, json=request, timeout=60).json() == answer.json()
 
 
 def test_a_job_that_arrives_twice_is_begun_once(proxies: Proxies, warehouse: bigquery.Client) -> None:
