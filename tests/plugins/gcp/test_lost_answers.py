@@ -12,16 +12,10 @@ import requests
 from include.ledger.queries import plan_sql
 from include.ledger.tables import Ledger
 from landfall.errors import Changed, JobFailed, Missing
-from landfall.gcp import calls
 from landfall.gcp.storage import Storage
 from landfall.gcp.warehouse import Structs, Warehouse
 
 Lose = Callable[[str, str], list[str]]
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "SECONDS", 2.0)
 
 
 @pytest.fixture
