@@ -128,11 +128,8 @@ class Calls:
 
 
 def _service_down(refused: RefusedError, what: str) -> ServiceDown:
-    since, probe = (
-        datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC") for at in (refused.state.since, refused.state.probe_at)
-    )
-    text = (
-        f"{what}: not tried, {refused.service} is down since {since}; the next probe is at {probe}. Last outage:"
-        f" {refused.state.reason}"
-    )
+    state = refused.state
+    since, due = (datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC") for at in (state.since, state.probe_at))
+    probe = f"the next probe is at {due}" if state.phase == "open" else "one task probes it now"
+    text = f"{what}: not tried, {refused.service} is down since {since}; {probe}. Last outage: {state.reason}"
     return ServiceDown(text, retry_after=refused.seconds)
