@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from landfall.gcp import calls
+from landfall.gcp import calls, warehouse
 
 TRIES = 3
 
@@ -21,3 +21,4 @@ class NoDelay:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls, "BACKOFF", NoDelay())
+    monkeypatch.setattr(warehouse, "_RACE_BACKOFF", NoDelay())

@@ -17,8 +17,8 @@ from include.ledger.commit import COUNT_DIFFERS, DONE_BEFORE, OVERTAKEN
 from landfall.errors import (
     Changed,
     CountDiffers,
-    JobFailed,
     LoadedBefore,
+    LostRace,
     Missing,
     Overtaken,
     TerminalFailure,
@@ -126,11 +126,11 @@ def test_an_error_of_bigquery_is_told_by_its_reason(error: Exception, kind: Any,
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [(answer(400, "Failed to commit"), JobFailed), (answer(400, "oops", "jobInternalError"), JobFailed),
+    [(answer(400, "Failed to commit"), LostRace), (answer(400, "oops", "jobInternalError"), TransientFailure),
      (answer(400, "Syntax error", "invalidQuery"), TerminalFailure)],
     ids=["race", "defect", "syntax"],
 )  # fmt: skip
-def test_of_a_job_that_failed_what_passes_is_a_matter_for_the_next_job(error: Exception, kind: Any) -> None:
+def test_a_job_that_failed_is_no_outage_for_the_service_told_of_it(error: Exception, kind: Any) -> None:
     failure = classify_job(error, "job")
     assert type(failure) is kind
     assert not getattr(failure, "outage", False)
