@@ -35,15 +35,18 @@ class Backoff:
         asked: float = 0.0,
         draw: Callable[[float, float], float] = random.uniform,
     ) -> float:
-        """Return base * 2^(attempt-1) + random(0, jitter), capped, and no less than was asked for; seconds.
+        """Return base * 2^(attempt-1) + random(0, jitter), capped; seconds.
+
+        Where a service asked for more, it is that and the same chance: who was told one moment must not come together.
 
         Args:
             attempt: the try that failed, from 1.
-            asked: seconds that the service asked for (`retry_after`); they are not capped.
+            asked: seconds that the service asked for (`retry_after`), 0 for nothing; they are not capped.
             draw: what draws a number between two.
         """
         doubled = self.base * 2.0 ** min(attempt - 1, _MOST_DOUBLINGS)
-        return max(min(doubled + draw(0.0, self.jitter), self.cap), asked)
+        chance = draw(0.0, self.jitter)
+        return max(min(doubled + chance, self.cap), asked + chance if asked else 0.0)
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float:

@@ -127,12 +127,19 @@ class MemoryStore:
 
 
 class RefusedError(Exception):
-    """The breaker lets nobody call the service now."""
+    """The breaker does not let the caller call the service now.
+
+    Args:
+        service: its name, for people.
+        state: the breaker's.
+        now: seconds since 1970. From it follow the `seconds` until the next probe; 0 while one runs.
+    """
 
     def __init__(self, service: str, state: State, now: float) -> None:
         super().__init__(f"{service} is down: {state.reason}")
         self.service, self.state = service, state
-        self.seconds = max(state.probe_at - now, 0.0)
+        # How long a probe that runs will take nobody knows; its lease is for one that died.
+        self.seconds = max(state.probe_at - now, 0.0) if state.phase == "open" else 0.0
 
 
 class Breaker:

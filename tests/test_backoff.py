@@ -27,6 +27,13 @@ def test_what_the_service_asks_for_is_the_least() -> None:
     assert backoff.delay(3, asked=2.0) == 4.0
 
 
+def test_those_who_were_told_one_moment_do_not_come_in_it_together() -> None:
+    backoff = Backoff(base=1.0, jitter=5.0, cap=8.0)
+    delays = {backoff.delay(1, asked=20.0) for _ in range(200)}
+    assert len(delays) > 150
+    assert all(20.0 <= delay <= 25.0 for delay in delays)
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [

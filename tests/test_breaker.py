@@ -238,3 +238,9 @@ def test_of_the_threads_of_one_task_one_probes_too(clock: Clock) -> None:
 
     with ThreadPoolExecutor(8) as workers:
         assert list(workers.map(ask, range(8))).count(True) == 1
+
+
+def test_who_is_refused_learns_when_the_next_probe_is_and_not_how_long_one_that_runs_will_take() -> None:
+    waiting = opened(100.0)
+    assert RefusedError("s", waiting, 110.0).seconds == 20.0
+    assert RefusedError("s", waiting.admitted("a", 130.0, RULES), 131.0).seconds == 0.0

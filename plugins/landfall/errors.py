@@ -65,8 +65,8 @@ class TransientFailure(Exception):
         self.retry_after, self.outage, self.delivered = retry_after, outage, delivered
 
 
-class JobFailed(TransientFailure):
-    """A warehouse job ran and failed, as a job with the next number need not: a lost race, a defect of the service."""
+class LostRace(TransientFailure):
+    """The transaction of a job was cancelled for a faster one and did nothing; the same one can succeed at once."""
 
 
 class ServiceDown(TransientFailure):

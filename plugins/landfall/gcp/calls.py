@@ -28,13 +28,20 @@ BACKOFF = Backoff(base=1.0, jitter=1.0, cap=8.0)
 
 
 def patiently(
-    call: Callable[[], T], *, again: Callable[[TransientFailure], bool], sleep: Callable[[float], None] = time.sleep
+    call: Callable[[], T],
+    *,
+    again: Callable[[TransientFailure], bool],
+    backoff: Backoff | None = None,
+    seconds: float = SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> T:
     """Call until it goes well, fails in a way that is not to be repeated, or the next try would come too late.
 
     Args:
         call: what to call.
         again: whether a failure is to be repeated.
+        backoff: the delays, if not those of a call.
+        seconds: no try begins later than this after the first.
         sleep: what waits for so many seconds.
 
     Raises:
@@ -44,7 +51,7 @@ def patiently(
 
     def delay(state: RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None
-        return BACKOFF.delay(state.attempt_number, asked=getattr(failure, "retry_after", 0.0))
+        return (backoff or BACKOFF).delay(state.attempt_number, asked=getattr(failure, "retry_after", 0.0))
 
     def tell(state: RetryCallState) -> None:
         failure = state.outcome.exception() if state.outcome else None
@@ -54,7 +61,7 @@ def patiently(
         retry=retry_if_exception(lambda error: isinstance(error, TransientFailure) and again(error)),
         wait=delay,
         # A Retry-After beyond this fails the task at once, which carries it on to Airflow's delay.
-        stop=stop_before_delay(SECONDS),
+        stop=stop_before_delay(seconds),
         before_sleep=tell,
         sleep=sleep,
         reraise=True,
@@ -128,11 +135,8 @@ class Calls:
 
 
 def _service_down(refused: RefusedError, what: str) -> ServiceDown:
-    since, probe = (
-        datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC") for at in (refused.state.since, refused.state.probe_at)
-    )
-    text = (
-        f"{what}: not tried, {refused.service} is down since {since}; the next probe is at {probe}. Last outage:"
-        f" {refused.state.reason}"
-    )
+    state = refused.state
+    since, due = (datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC") for at in (state.since, state.probe_at))
+    probe = f"the next probe is at {due}" if state.phase == "open" else "one task probes it now"
+    text = f"{what}: not tried, {refused.service} is down since {since}; {probe}. Last outage: {state.reason}"
     return ServiceDown(text, retry_after=refused.seconds)

@@ -7,12 +7,13 @@ import functools
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from include.backoff import Backoff
 from include.breaker import Breaker
-from landfall.errors import JobFailed, TerminalFailure, TransientFailure
+from landfall.errors import LostRace, TerminalFailure, TransientFailure
 from landfall.gcp.calls import TIMEOUT, Calls, patiently
 from landfall.gcp.classify.warehouse import classify_job, classify_warehouse
 
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MAX_ATTEMPTS = 100
+_MAX_ATTEMPTS = 1_000
 _STAGING_LIFETIME = timedelta(days=3)
 # How long one call waits for a job before the next call does; more than the 10 s that BigQuery holds an answer back.
 _SLICE_SECONDS = 15.0
+# Of eight that race for good one wins each time, and each takes seconds: the last has its turn before Airflow knows.
+_RACE_SECONDS, _RACE_BACKOFF = 120.0, Backoff(base=0.1, jitter=1.0, cap=5.0)
 # BigQuery holds an answer back for queries only; the end of a load has to be asked for.
 _POLL_SECONDS = 1.0
 # The library's own retries, ten minutes for a call and forty for a job, would multiply with that of `Calls`.
@@ -158,15 +161,22 @@ class Warehouse:
         return submit
 
     def _once(self, name: str, submit: Callable[[str], Any]) -> Any:  # noqa: ANN401 - a query job or a load job
-        """Run a job; one that failed and need not is run under the next number, for seconds.
+        """Run a job; one that lost a race is run under the next number, for a while.
 
-        Calls that fail are not tried again here, for `_call` has done so.
+        What failed otherwise is not tried again here: a call was by `_call`, and a job is by Airflow's next try.
         """
-        return patiently(lambda: self._next(name, submit), again=lambda failure: isinstance(failure, JobFailed))
+        # Shared by the tries of a race, so that each goes on where the one before it lost.
+        numbers = iter(range(1, _MAX_ATTEMPTS))
+        return patiently(
+            lambda: self._next(name, submit, numbers),
+            again=lambda failure: isinstance(failure, LostRace),
+            backoff=_RACE_BACKOFF,
+            seconds=_RACE_SECONDS,
+        )
 
-    def _next(self, name: str, submit: Callable[[str], Any]) -> Any:  # noqa: ANN401
-        for attempt in range(1, _MAX_ATTEMPTS):
-            job = self._submitted(f"{name}-{attempt}", submit)
+    def _next(self, name: str, submit: Callable[[str], Any], numbers: Iterator[int]) -> Any:  # noqa: ANN401
+        for number in numbers:
+            job = self._submitted(f"{name}-{number}", submit)
             if job is not None:
                 self._wait(job)
                 return job

@@ -13,6 +13,8 @@ from include.breaker import Breaker, RefusedError, Rules, State, StoreUnavailabl
 from landfall.errors import ServiceDown, TransientFailure
 from landfall.gcp.breakers import ObjectStore
 from landfall.gcp.calls import Calls
+from landfall.gcp.function import ask_function
+from landfall.gcp.landing import Site
 from landfall.gcp.storage import Storage
 
 BUCKET = "landfall-work"
@@ -180,3 +182,25 @@ def test_with_the_store_away_a_call_is_made_all_the_same(monkeypatch: pytest.Mon
     service.up = True
     call = Calls(lambda *_: None, Breaker("s", ObjectStore(lambda: client, BUCKET, "x")))
     assert call("ask", service) == "well"
+
+
+def test_tasks_of_a_dataset_share_their_breakers_and_tell_its_channels(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lies = "gs://landfall-work/_landfall/breakers/function.json"
+    monkeypatch.setenv("LANDFALL_FUNCTION_URL", "http://127.0.0.1:9")
+
+    def ask() -> TransientFailure:
+        """Ask the function as a task of its own does."""
+        site = Site.of("orders")
+        with pytest.raises(TransientFailure) as caught:
+            ask_function(site.settings.function_url, site.breakers.function)
+        return caught.value
+
+    try:
+        failures = [ask() for _ in range(6)]
+        assert [type(failure) is ServiceDown for failure in failures] == [False] * 3 + [True] * 3
+        assert caplog.text.count("[landfall] orders: service down: the transform function is down") == 1
+        assert json.loads(storage.read(lies))["phase"] == "open"
+    finally:
+        storage.client.bucket("landfall-work").delete_blobs([lies.partition("landfall-work/")[2]])

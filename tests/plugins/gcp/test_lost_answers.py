@@ -11,17 +11,11 @@ import requests
 
 from include.ledger.queries import plan_sql
 from include.ledger.tables import Ledger
-from landfall.errors import Changed, JobFailed, Missing
-from landfall.gcp import calls
+from landfall.errors import Changed, LostRace, Missing
 from landfall.gcp.storage import Storage
 from landfall.gcp.warehouse import Structs, Warehouse
 
 Lose = Callable[[str, str], list[str]]
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "SECONDS", 2.0)
 
 
 @pytest.fixture
@@ -143,7 +137,7 @@ def test_a_job_that_lost_a_race_is_run_again_under_the_next_number(warehouse: Wa
 
 
 def test_a_job_that_loses_every_race_fails_the_task_for_now(warehouse: Warehouse) -> None:
-    with pytest.raises(JobFailed, match="Failed to commit"):
+    with pytest.raises(LostRace, match="Failed to commit"):
         warehouse.run_once("ASSERT FALSE AS 'Failed to commit'", {}, f"test-{uuid.uuid4().hex}")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import uuid
 
 import pytest
+import requests
 
-from landfall.errors import Missing
+from include.breaker import Breaker, Rules
+from landfall.errors import Missing, TransientFailure
 from landfall.gcp.warehouse import Structs, Warehouse
 
 
@@ -68,3 +71,31 @@ def test_no_rows_are_rows_too(warehouse: Warehouse) -> None:
     nothing = Structs({"text": "STRING", "n": "INT64"}, [])
     assert warehouse.query("SELECT r.n FROM UNNEST(@rows) AS r", {"rows": nothing}) == []
     assert warehouse.query("SELECT x FROM UNNEST(@names) AS x", {"names": []}) == []
+
+
+class SlowJob:
+    """A query whose end is asked for so often; each time nothing has happened, or nobody answers."""
+
+    job_type, job_id, error_result = "query", "slow", None
+
+    def __init__(self, asked: int, silent: bool) -> None:
+        self.left, self.silent = asked, silent
+
+    def result(self, **_: object) -> None:
+        if not self.left:
+            return
+        self.left -= 1
+        cause = requests.ReadTimeout("no answer") if self.silent else None
+        raise concurrent.futures.TimeoutError from cause
+
+
+def test_a_query_that_takes_its_time_is_waited_for_and_is_no_outage() -> None:
+    breaker = Breaker("s", rules=Rules(failures=1))
+    Warehouse("c", "p", "US", breaker)._wait(SlowJob(50, silent=False))
+    assert not breaker.admit()
+
+
+def test_a_query_of_which_nothing_is_heard_is_an_outage() -> None:
+    with pytest.raises(TransientFailure, match="wait for BigQuery job slow: no whole answer came") as caught:
+        Warehouse("c", "p", "US")._wait(SlowJob(50, silent=True))
+    assert caught.value.outage

@@ -27,7 +27,7 @@ def classify_storage(error: Exception, what: str) -> Failure | None:
         status = int(error.code or 0)
         text = f"{what}: Cloud Storage answered {status}: {said(error)}"
         if status in (412, 304):
-            return Changed(f"{what}: the object changed meanwhile ({status}); it is planned anew")
+            return Changed(f"{what}: the object changed meanwhile ({status}); the next run takes what is there then")
         return classify_status(status, text, asked_to_wait(error.response))
     if type(error).__name__ == "DataCorruption":  # the library keeps it in another package in each major version
         return TransientFailure(f"{what}: the bytes that came do not match their checksum", outage=True)

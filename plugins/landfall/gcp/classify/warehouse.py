@@ -11,8 +11,8 @@ from include.ledger.commit import COUNT_DIFFERS, DONE_BEFORE, OVERTAKEN
 from landfall.errors import (
     CountDiffers,
     Failure,
-    JobFailed,
     LoadedBefore,
+    LostRace,
     Missing,
     Overtaken,
     TerminalFailure,
@@ -25,7 +25,11 @@ _OUTAGE = {"backendError", "internalError", "jobBackendError", "jobInternalError
 # It works, and this passes: too much at once, a table that is being moved, a job that got no slot in time.
 _PASSING = {"rateLimitExceeded", "jobRateLimitExceeded", "tableUnavailable", "resourceInUse", "timeout"}
 # Another transaction touched the same row first: a 400 whose reason is that of a wrong query.
-_LOST_RACE = ("Transaction is aborted due to concurrent update", "Failed to commit", "conflict")
+# The last two are local-bigquery's.
+_LOST_RACE = (
+    "Transaction is aborted due to concurrent update", "Could not serialize access", "conflict", "Failed to commit",
+    "Conflict on update",
+)  # fmt: skip
 # A quota is refilled within a minute, or on the next day. Only the text tells which.
 _SOON = re.compile(r"per (\d+ )?(user per )?(second|minute)|concurrent|too many .* requests|rate limit", re.IGNORECASE)
 # What our own commit asserts, and what it means that it does not hold.
@@ -42,7 +46,7 @@ def classify_warehouse(error: Exception, what: str) -> Failure | None:
     | reason | means |
     |---|---|
     | an ASSERT of our commit | `LoadedBefore`, `Overtaken`, `CountDiffers` |
-    | a transaction that was cancelled for another | transient |
+    | a transaction that was cancelled for another | transient; of a job `LostRace` |
     | backendError, internalError, job…Error, 5xx, a broken connection | transient: an outage |
     | rateLimitExceeded, tableUnavailable, resourceInUse, timeout, 429 | transient |
     | quotaExceeded | transient where the text names seconds, minutes or concurrency, else terminal: a day's quota |
@@ -65,7 +69,7 @@ def classify_warehouse(error: Exception, what: str) -> Failure | None:
             return kind(f"{what}: {asserted}; {fix}")
     if reasons & _OUTAGE:
         return TransientFailure(text, retry_after=asked, outage=True)
-    if reasons & _PASSING or any(mark in str(error.message) for mark in _LOST_RACE):
+    if reasons & _PASSING or _lost_race(error):
         return TransientFailure(text, retry_after=asked)
     if "quotaExceeded" in reasons:
         return _of_quota(text, message, asked)
@@ -84,8 +88,13 @@ def _of_quota(text: str, message: str, asked: float) -> Failure:
 
 
 def classify_job(error: Exception, what: str) -> Failure | None:
-    """Tell what it means that a job ran and failed: what is transient of it, the same job with a new number mends."""
+    """Tell what it means that a job ran and failed: never an outage, for the service told of it."""
     failure = classify_warehouse(error, what)
-    if isinstance(failure, TransientFailure):
-        return JobFailed(str(failure), retry_after=failure.retry_after)
-    return failure
+    if not isinstance(failure, TransientFailure):
+        return failure
+    kind = LostRace if _lost_race(error) else TransientFailure
+    return kind(str(failure), retry_after=failure.retry_after)
+
+
+def _lost_race(error: Exception) -> bool:
+    return any(mark in str(getattr(error, "message", "")) for mark in _LOST_RACE)
