@@ -37,12 +37,14 @@ class Input:
         uri: where it lies.
         open: opens it for reading; its errors pass through the engine.
         size: bytes as stored, for progress.
+        released: a person released it: the tolerance does not hold it.
     """
 
     file_id: str
     uri: str
     open: Callable[[], BinaryIO]
     size: int | None = None
+    released: bool = False
 
 
 @dataclass(slots=True)

@@ -110,7 +110,7 @@ def _transform(request: TransformRequest, dataset: Dataset, store: Store, secret
     store.check(request.inputs)
     with tempfile.TemporaryDirectory(prefix="landfall-") as scratch:
         out = Path(scratch) / "out"
-        inputs = [Input(i.file_id, i.uri, _opener(store, i), i.size) for i in request.inputs]
+        inputs = [Input(i.file_id, i.uri, _opener(store, i), i.size, i.released) for i in request.inputs]
         references = _references(request.references, store, Path(scratch))
         with _discreet(dataset):
             manifest = transform(

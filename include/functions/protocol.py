@@ -28,6 +28,7 @@ class PinnedInput(Model):
         generation: the store's number of the version.
         size: bytes as stored.
         crc32c: of the stored bytes, in base64; empty where the store has none.
+        released: a person released it: the tolerance does not hold it.
     """
 
     file_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")
@@ -35,6 +36,7 @@ class PinnedInput(Model):
     generation: int = Field(ge=0)
     size: int = Field(ge=0)
     crc32c: str = Field("", max_length=64)
+    released: bool = False
 
 
 class PinnedReference(Model):

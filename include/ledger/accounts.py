@@ -8,13 +8,13 @@ from typing import Any
 
 from include.engine.account import FileAccount, Manifest
 from include.ledger.drift import Drift, record_of
-from include.ledger.landing import FileState
 from include.ledger.plan import Plan, PlannedFile
+from include.ledger.states import FileState
 from include.ledger.tables import COUNTS
 
 FILE_TYPES = {
     "file_id": "STRING", "bucket": "STRING", "name": "STRING", "generation": "INT64", "checksum": "STRING",
-    "size": "INT64", "state": "STRING", "reason": "STRING", "batch_id": "STRING", "place": "INT64",
+    "size": "INT64", "released": "BOOL", "state": "STRING", "reason": "STRING", "batch_id": "STRING", "place": "INT64",
     **dict.fromkeys(COUNTS, "INT64"),
 }  # fmt: skip
 BATCH_TYPES = {

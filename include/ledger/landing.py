@@ -1,30 +1,16 @@
-"""Which landed objects are files to load: no temporary names, no incomplete sets, nothing done before."""
+"""What landed: objects in their versions, without temporary names and incomplete sets, packed into batches."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from include.ledger.identity import file_id
 
 MARKER = "_SUCCESS"
 _TEMPORARY_ENDINGS = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", "._copying_", ".swp")
 _HIDDEN = (".", "_", "~")
-
-
-class FileState(StrEnum):
-    """What the ledger last said of a file version."""
-
-    PLANNED = "planned"
-    LOADED = "loaded"
-    HELD = "held"
-    SUPERSEDED = "superseded"
-
-
-# A file in one of these states needs no run; any other state is of a run that died before its end.
-FINAL = frozenset({FileState.LOADED, FileState.HELD, FileState.SUPERSEDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +54,6 @@ def in_complete_folders(objects: Iterable[Landed], markers: Iterable[str]) -> li
     """
     complete = {name.rpartition("/")[0] for name in markers}
     return [landed for landed in objects if landed.folder in complete]
-
-
-def still_open(objects: Iterable[Landed], states: Mapping[str, str]) -> list[Landed]:
-    """Keep the objects that the ledger does not show in a final state, sorted by name.
-
-    Args:
-        objects: the landed objects.
-        states: file id to its current state; files the ledger never saw are missing.
-    """
-    found = [landed for landed in objects if states.get(landed.file_id) not in FINAL]
-    return sorted(found, key=lambda landed: (landed.name, landed.generation))
 
 
 def pack(objects: Iterable[Landed], *, max_bytes: int, max_files: int, by_folder: bool) -> list[list[Landed]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -20,7 +20,11 @@ MAX_BATCHES = 1_000
 
 
 class PlannedFile(Model):
-    """One file version, pinned."""
+    """One file version, pinned.
+
+    Args:
+        released: a person released it: the tolerance does not hold it.
+    """
 
     file_id: str
     bucket: str
@@ -28,6 +32,7 @@ class PlannedFile(Model):
     generation: int
     size: int
     checksum: str
+    released: bool = False
 
     @property
     def uri(self) -> str:
@@ -88,6 +93,7 @@ def make_plan(
     left_behind: Sequence[Landed] = (),
     engine: str = ENGINE_VERSION,
     keys: Mapping[str, str] | None = None,
+    released: Collection[str] = (),
 ) -> Plan:
     """Pack landed files into batches and name them; the same input gives the same plan.
 
@@ -100,6 +106,7 @@ def make_plan(
         left_behind: loaded files that an earlier run did not archive.
         engine: version of the engine that transforms them.
         keys: `mask` and `raw` to the names of the keys that the engine has; they count where columns are masked.
+        released: ids of files that a person released.
     """
     own = dict(keys or {}) if dataset.pipeline.mask else {}
     named = [f"{kind}:{name}" for kind, name in sorted(own.items())]
@@ -123,8 +130,9 @@ def make_plan(
                     engine=engine,
                     keys=named,
                     epoch=run_id if force else "",
+                    released=[item.file_id for item in files if item.file_id in released],
                 ),
-                files=tuple(pinned(item) for item in files),
+                files=tuple(pinned(item, released=item.file_id in released) for item in files),
             )
             for number, files in enumerate(kept)
         ),
@@ -137,7 +145,7 @@ def make_plan(
     )
 
 
-def pinned(landed: Landed) -> PlannedFile:
+def pinned(landed: Landed, *, released: bool = False) -> PlannedFile:
     """Return a landed object as a plan holds it."""
     return PlannedFile(
         file_id=landed.file_id,
@@ -146,4 +154,5 @@ def pinned(landed: Landed) -> PlannedFile:
         generation=landed.generation,
         size=landed.size,
         checksum=landed.checksum,
+        released=released,
     )

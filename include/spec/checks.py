@@ -189,6 +189,7 @@ def _check_load(dataset: Dataset) -> Iterator[Finding]:
     if mode == "replace_partition" and partition is None:
         fix = "Mark one date column with `partitioned: true` in contract.yaml."
         yield _PIPELINE, ("load", "mode"), "needs a partition column, and the contract has none", fix
+    yield from _check_redelivered(dataset)
     if sum(column.partition for column in dataset.columns) > 1:
         yield (
             _CONTRACT,
@@ -209,6 +210,18 @@ def _check_load(dataset: Dataset) -> Iterator[Finding]:
         if (column.key_position or column.unique) and column.kind in ("object", "array", "float"):
             fix = "Use a string, integer, decimal, date or timestamp column."
             yield _CONTRACT, (*_PROPERTIES, number), f"a {column.kind} column cannot be a key", fix
+
+
+def _check_redelivered(dataset: Dataset) -> Iterator[Finding]:
+    load = dataset.pipeline.load
+    where = ("load", "redelivered")
+    if (load.mode, load.redelivered) == ("merge", "replace"):
+        message = "cannot be `replace` with merge: what the old version overwrote is gone, so its rows cannot be undone"
+        fix = "Use `version` (the new version overwrites by key) or `skip`; or load with `append`."
+        yield _PIPELINE, where, message, fix
+    if (load.mode, load.redelivered) == ("replace_partition", "version"):
+        message = "cannot be `version` with replace_partition: a delivery replaces its days, the old version's rows too"
+        yield _PIPELINE, where, message, "Use `replace` or `skip`; or load with `append`."
 
 
 def _check_latency(dataset: Dataset) -> Iterator[Finding]:

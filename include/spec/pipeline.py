@@ -275,6 +275,16 @@ class Load(Model):
         description="merge: by primary key; append: add; replace_partition: a delivery replaces its days"
     )
     keep: Literal["first", "last"] = Field("last", description="which of several records with one key stays")
+    redelivered: Literal["skip", "replace", "version"] | None = Field(
+        None,
+        description="a new version of a loaded file; skip: not loaded; replace: in place of the old version's rows;"
+        " version: beside them (merge: over them, by key); none: version with merge, else replace",
+    )
+
+    @property
+    def policy(self) -> Literal["skip", "replace", "version"]:
+        """What happens to a new version of a file that is loaded."""
+        return self.redelivered or ("version" if self.mode == "merge" else "replace")
 
 
 class Tolerate(Model):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
 
-from include.ledger.landing import MARKER, FileState, Landed, in_complete_folders, is_temporary, still_open
+from include.ledger.landing import MARKER, Landed, in_complete_folders, is_temporary
 from include.ledger.queries import states_sql
 from include.ledger.tables import Ledger
+from include.ledger.taking import Known, Taken, take
 from include.spec.dataset import Dataset, load_dataset
 from include.spec.settings import Settings, datasets_folder
 from landfall.errors import Missing
@@ -65,23 +66,51 @@ class Findings:
     """What a look at the landing bucket found.
 
     Args:
-        open: files to load.
-        left_behind: files that are loaded and still lie there, in the very generation loaded.
+        taken: what becomes of the files that a run may take.
         waiting: files whose set is not complete yet.
     """
 
-    open: list[Landed]
-    left_behind: list[Landed]
-    waiting: int
+    taken: Taken = field(default_factory=Taken)
+    waiting: int = 0
+
+    @property
+    def open(self) -> tuple[Landed, ...]:
+        """Files to load."""
+        return self.taken.open
+
+    @property
+    def needs_run(self) -> bool:
+        """Whether there is anything for a run to do."""
+        return bool(self.taken.open or self.taken.turned_away)
+
+    def __str__(self) -> str:
+        """What a person wants to know of it, in one line."""
+        parts = [f"{len(self.open)} files to load"]
+        counts = (
+            (self.waiting, "wait for their set to be complete"),
+            (len(self.taken.leased), "are taken by another run"),
+            (len(self.taken.turned_away), "are new versions of loaded files and are turned away"),
+        )
+        return ", ".join(parts + [f"{count} {what}" for count, what in counts if count])
 
 
-def look(site: Site, *, names: Collection[str] = (), prefix: str = "", force: bool = False) -> Findings:
+def look(
+    site: Site,
+    *,
+    run_id: str,
+    ended: Callable[[str], bool],
+    names: Collection[str] = (),
+    prefix: str = "",
+    force: bool = False,
+) -> Findings:
     """Look which landed files a run should load.
 
     Args:
+        run_id: the run that looks.
+        ended: whether another run is known to have ended.
         names: object names to keep; none: all.
         prefix: object name prefix to keep.
-        force: also files that the ledger shows as done.
+        force: also files that the ledger shows as done, or as taken by another run.
     """
     bucket, glob = site.source
     landed = [
@@ -89,34 +118,48 @@ def look(site: Site, *, names: Collection[str] = (), prefix: str = "", force: bo
         for item in site.storage.find(bucket, glob)
         if not is_temporary(item.name) and item.name.startswith(prefix) and (not names or item.name in names)
     ]
-    whole = _complete(site, bucket, glob, landed)
-    if not whole:
-        return Findings([], [], waiting=len(landed))
-    states = _states(site, bucket, whole)
-    done = [item for item in whole if states.get(item.file_id) == FileState.LOADED]
-    opened = sorted(whole, key=lambda item: item.name) if force else still_open(whole, states)
-    return Findings(opened, [] if force else done, waiting=len(landed) - len(whole))
+    if not landed:
+        return Findings()
+    known = ask_states(site, bucket, (item.name for item in landed))
+    complete = {item.file_id for item in _complete(site, bucket, glob, landed)}
+    whole = [item for item in landed if item.file_id in complete | released_with_set(site, landed, known)]
+    taken = take(
+        whole,
+        known,
+        site.dataset.pipeline.load,
+        run_id=run_id,
+        lease=site.settings.lease_seconds,
+        ended=ended,
+        force=force,
+    )
+    return Findings(taken, waiting=len(landed) - len(whole))
+
+
+def released_with_set(site: Site, landed: Iterable[Landed], known: Iterable[Known]) -> set[str]:
+    """Ids of files that wait for no set: a person released them or, where a folder is loaded whole, one of it."""
+    ids = {item.file_id for item in known if item.released}
+    if site.dataset.pipeline.load.mode != "replace_partition":
+        return ids
+    folders = {item.folder for item in landed if item.file_id in ids}
+    return {item.file_id for item in landed if item.folder in folders}
 
 
 def _complete(site: Site, bucket: str, glob: str, landed: list[Landed]) -> list[Landed]:
-    if site.dataset.pipeline.source.complete == "none" or not landed:
+    if site.dataset.pipeline.source.complete == "none":
         return landed
     markers = site.storage.find(bucket, f"{glob.rpartition('/')[0]}/{MARKER}")
     return in_complete_folders(landed, [marker.name for marker in markers])
 
 
-def _states(site: Site, bucket: str, landed: list[Landed]) -> dict[str, str]:
-    parameters = {
-        "dataset": site.dataset.name,
-        "bucket": bucket,
-        "names": sorted({item.name for item in landed}),
-    }
+def ask_states(site: Site, bucket: str, names: Iterable[str]) -> list[Known]:
+    """Ask the ledger for every version of some objects; makes the ledger where there is none."""
+    parameters = {"dataset": site.dataset.name, "bucket": bucket, "names": sorted(set(names))}
     try:
         rows = site.warehouse.query(states_sql(site.ledger), parameters)
     except Missing:  # the first run of all: there is no ledger yet
         create_ledger(site)
-        return {}
-    return {row["file_id"]: row["state"] for row in rows}
+        return []
+    return [Known.of(row) for row in rows]
 
 
 def create_ledger(site: Site) -> None:

@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from include.ledger.plan import Plan
     from landfall.gcp.landing import Site
 
-_FILE_TYPES = {
-    "file_id": "STRING", "bucket": "STRING", "name": "STRING", "generation": "INT64", "checksum": "STRING",
-    "size": "INT64", "batch_id": "STRING",
-}  # fmt: skip
-
 
 class PlanRun(BaseOperator):
     """Decide what this run loads and write it down; returns one item for each batch.
@@ -41,6 +36,7 @@ class PlanRun(BaseOperator):
         from include.spec.checks import check_dataset
         from landfall.gcp.function import ask_function
         from landfall.gcp.landing import Site, look
+        from landfall.gcp.redelivered import turn_away
         from landfall.gcp.references import pin_references
         from landfall.gcp.selection import selection
 
@@ -51,8 +47,10 @@ class PlanRun(BaseOperator):
             raise TerminalFailure("the dataset cannot be used:\n" + "\n".join(problems))
         chosen = selection(context, site)
         found = look(site, **chosen)
+        if found.taken.turned_away:
+            turn_away(context, site, found.taken.turned_away)
         if not found.open:
-            raise AirflowSkipException("another run took the files")
+            raise AirflowSkipException(f"nothing is left to load: {found}")
         deployed = ask_function(site.settings.function_url, site.breakers.function)
         plan = make_plan(
             site.dataset,
@@ -60,7 +58,8 @@ class PlanRun(BaseOperator):
             run_id=context["run_id"],
             references=pin_references(site),
             force=chosen["force"],
-            left_behind=found.left_behind,
+            left_behind=found.taken.left_behind,
+            released=found.taken.released,
             engine=deployed.engine,
             keys=deployed.keys,
         )
@@ -72,14 +71,18 @@ class PlanRun(BaseOperator):
 
     def _write(self, site: Site, plan: Plan) -> str:
         from include.ledger.identity import content_hash
-        from include.ledger.queries import plan_sql
-        from landfall.gcp.warehouse import Structs
+        from include.ledger.states import FileState
+        from landfall.gcp.events import write_events
 
         content = plan.model_dump_json(indent=1).encode()
         uri = site.work_uri("plans", f"{content_hash(plan.run_id.encode())}.json")
         site.storage.write(uri, content)
-        rows = [{**file.model_dump(), "batch_id": batch.batch_id} for batch in plan.batches for file in batch.files]
-        parameters = {"dataset": self.dataset, "run_id": plan.run_id, "files": Structs(_FILE_TYPES, rows)}
-        # A task that is tried again writes the events once more: they say the same, and a state is the latest event.
-        site.warehouse.query(plan_sql(site.ledger), parameters)
+        # A file that is loaded keeps that state while it is loaded again. A task that is tried again writes the events
+        # once more: they say the same, and a state is the latest event.
+        write_events(
+            site,
+            plan.run_id,
+            FileState.PLANNED,
+            ((file, batch.batch_id, None) for batch in plan.batches for file in batch.files),
+        )
         return uri

@@ -65,6 +65,7 @@ def _request(plan: Plan, batch: PlannedBatch, attempt: int, output: str) -> dict
                 "generation": file.generation,
                 "size": file.size,
                 "crc32c": file.checksum,
+                "released": file.released,
             }
             for file in batch.files
         ],

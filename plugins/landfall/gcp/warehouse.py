@@ -8,12 +8,12 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include.backoff import Backoff
 from include.breaker import Breaker
-from landfall.errors import LostRace, TerminalFailure, TransientFailure
+from landfall.errors import LostRace, Missing, TerminalFailure, TransientFailure
 from landfall.gcp.calls import TIMEOUT, Calls, patiently
 from landfall.gcp.classify.warehouse import classify_job, classify_warehouse
 
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _MAX_ATTEMPTS = 1_000
 _STAGING_LIFETIME = timedelta(days=3)
+# A staging table that ends sooner than a commit may take is as good as gone.
+_STAGING_REST = timedelta(hours=2)
 # How long one call waits for a job before the next call does; more than the 10 s that BigQuery holds an answer back.
 _SLICE_SECONDS = 15.0
 # Of eight that race for good one wins each time, and each takes seconds: the last has its turn before Airflow knows.
@@ -78,6 +80,8 @@ class Warehouse:
     def run_once(self, sql: str, parameters: Mapping[str, Any], name: str) -> QueryJob:
         """Run a script once under a name: attach where it runs, be content where it ran, try anew where it failed.
 
+        One that loses a race to another transaction is run again at once, a few times, under the next numbers.
+
         Raises:
             TerminalFailure, TransientFailure: the script failed.
         """
@@ -85,7 +89,10 @@ class Warehouse:
         return job
 
     def load_parquet(self, uris: Sequence[str], table: str, schema: Sequence[SchemaField], name: str) -> int:
-        """Load Parquet files into a table that is made anew, once under this name; returns its number of rows."""
+        """Load Parquet files into a table that is made anew, once under this name; returns its number of rows.
+
+        A table that an earlier try filled and that is gone since is filled again.
+        """
         from google.cloud import bigquery
 
         options = bigquery.ParquetOptions()
@@ -100,8 +107,16 @@ class Warehouse:
         def submit(job_id: str) -> LoadJob:
             return self.client.load_table_from_uri(list(uris), table, job_config=config, job_id=job_id, **_ONE_TRY)
 
-        job: LoadJob = self._once(name, submit)
+        job: LoadJob = self._once(name, submit, lambda: self._stays(table))
         return int(job.output_rows or 0)
+
+    def _stays(self, table: str) -> bool:
+        """Whether a table is there and will be for a while."""
+        try:
+            expires = self._call(f"look at the table {table}", lambda: self.client.get_table(table, **_ONE_TRY)).expires
+        except Missing:
+            return False
+        return expires is None or expires - datetime.now(UTC) > _STAGING_REST
 
     def columns(self, table: str) -> list[TableColumn]:
         """Return a table's columns as they are now.
@@ -160,26 +175,32 @@ class Warehouse:
 
         return submit
 
-    def _once(self, name: str, submit: Callable[[str], Any]) -> Any:  # noqa: ANN401 - a query job or a load job
+    def _once(self, name: str, submit: Callable[[str], Any], holds: Callable[[], bool] = lambda: True) -> Any:  # noqa: ANN401
         """Run a job; one that lost a race is run under the next number, for a while.
 
         What failed otherwise is not tried again here: a call was by `_call`, and a job is by Airflow's next try.
+
+        Args:
+            name: what its ids begin with.
+            submit: submits a query job or a load job under an id.
+            holds: whether the work of a job that succeeded is still there.
         """
         # Shared by the tries of a race, so that each goes on where the one before it lost.
         numbers = iter(range(1, _MAX_ATTEMPTS))
         return patiently(
-            lambda: self._next(name, submit, numbers),
+            lambda: self._next(name, submit, numbers, holds),
             again=lambda failure: isinstance(failure, LostRace),
             backoff=_RACE_BACKOFF,
             seconds=_RACE_SECONDS,
         )
 
-    def _next(self, name: str, submit: Callable[[str], Any], numbers: Iterator[int]) -> Any:  # noqa: ANN401
+    def _next(self, name: str, submit: Callable[[str], Any], numbers: Iterator[int], holds: Callable[[], bool]) -> Any:  # noqa: ANN401
         for number in numbers:
             job = self._submitted(f"{name}-{number}", submit)
             if job is not None:
                 self._wait(job)
-                return job
+                if holds():
+                    return job
         raise TerminalFailure(f"job {name} failed {_MAX_ATTEMPTS} times; look at its errors in BigQuery")
 
     def _submitted(self, job_id: str, submit: Callable[[str], Any]) -> Any:  # noqa: ANN401
