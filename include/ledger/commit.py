@@ -71,16 +71,17 @@ class Commit:
     def _count(self) -> str:
         return f"ASSERT (SELECT COUNT(*) FROM {self._staged()}) = @expected AS '{COUNT_DIFFERS}';"
 
-    def _staged(self) -> str:
-        """The staged rows of files that are admitted."""
-        admitted = "(SELECT f.file_id FROM UNNEST(@files) AS f WHERE f.state = 'loaded')"
+    def _staged(self, *, late: bool = True) -> str:
+        """The staged rows of files that are admitted; or only of those that did not come late."""
+        only = "" if late else " AND NOT f.late"
+        admitted = f"(SELECT f.file_id FROM UNNEST(@files) AS f WHERE f.state = 'loaded'{only})"
         return f"(SELECT * FROM {self.rows} WHERE {FILE_ID} IN {admitted})"
 
     def _declarations(self) -> list[str]:
         partition = self.dataset.partition
         if self.dataset.pipeline.load.mode != "replace_partition" or partition is None or not self.rows:
             return []
-        days = f"SELECT ARRAY_AGG(DISTINCT {partition_sql(partition)}) FROM {self._staged()}"
+        days = f"SELECT ARRAY_AGG(DISTINCT {partition_sql(partition)}) FROM {self._staged(late=False)}"
         return [f"DECLARE days ARRAY<DATE> DEFAULT ({days});"]
 
     def _rows_in(self) -> list[str]:
@@ -150,7 +151,10 @@ class Commit:
         )
 
     def _files_in(self) -> str:
-        columns = f"file_id, bucket, name, generation, checksum, size, state, reason, batch_id, {', '.join(COUNTS)}"
+        columns = (
+            "file_id, bucket, name, generation, checksum, size, state, reason, batch_id, voucher, vouched_at,"
+            f" {', '.join(COUNTS)}"
+        )
         return (
             f"INSERT INTO {self.ledger.table('files')} (dataset, run_id, {columns}, at)\n"
             f"SELECT @dataset, @run_id, {_prefixed('f', columns)}, CURRENT_TIMESTAMP() FROM UNNEST(@files) AS f;"

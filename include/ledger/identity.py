@@ -21,6 +21,7 @@ def batch_id(
     engine: str,
     epoch: str,
     keys: Iterable[str] = (),
+    vouchers: Iterable[str] = (),
 ) -> str:
     """Name a batch by everything that can change its answer: 32 hexadecimal digits.
 
@@ -31,8 +32,10 @@ def batch_id(
         engine: the engine's version.
         epoch: empty, or the run that was told to load the files once more.
         keys: names of the keys that go into masked values and raw bytes.
+        vouchers: the markers or manifests, in their generations, on which the files count.
     """
-    return _digest("batch", *sorted(file_ids), fingerprint, *sorted(references), engine, epoch, *keys)
+    named = [f"voucher:{name}" for name in sorted(filter(None, vouchers))]
+    return _digest("batch", *sorted(file_ids), fingerprint, *sorted(references), engine, epoch, *keys, *named)
 
 
 def commit_id(batch_ids: Iterable[str]) -> str:

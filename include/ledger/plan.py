@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic import Field
 
+from include.engine.promised import Promised
 from include.engine.version import ENGINE_VERSION
+from include.ledger.completeness import Vouched
 from include.ledger.identity import batch_id
 from include.ledger.landing import Landed, pack
 from include.spec.dataset import Dataset
@@ -20,7 +23,14 @@ MAX_BATCHES = 1_000
 
 
 class PlannedFile(Model):
-    """One file version, pinned."""
+    """One file version, pinned.
+
+    Args:
+        voucher: name and generation of the marker or manifest of its set; empty where no set counts.
+        vouched_at: when that landed.
+        late: it comes after its set; its rows are added to the partition.
+        promised: what the manifest says of it that only reading can tell.
+    """
 
     file_id: str
     bucket: str
@@ -28,6 +38,10 @@ class PlannedFile(Model):
     generation: int
     size: int
     checksum: str
+    voucher: str = ""
+    vouched_at: datetime | None = None
+    late: bool = False
+    promised: Promised | None = None
 
     @property
     def uri(self) -> str:
@@ -41,6 +55,11 @@ class PlannedBatch(Model):
     number: int
     batch_id: str
     files: tuple[PlannedFile, ...] = Field(strict=False)
+
+    @property
+    def late(self) -> bool:
+        """Whether its files come after their sets; a batch never holds both kinds."""
+        return self.files[0].late
 
 
 class Reference(Model):
@@ -88,6 +107,7 @@ def make_plan(
     left_behind: Sequence[Landed] = (),
     engine: str = ENGINE_VERSION,
     keys: Mapping[str, str] | None = None,
+    vouched: Mapping[str, Vouched] | None = None,
 ) -> Plan:
     """Pack landed files into batches and name them; the same input gives the same plan.
 
@@ -100,15 +120,12 @@ def make_plan(
         left_behind: loaded files that an earlier run did not archive.
         engine: version of the engine that transforms them.
         keys: `mask` and `raw` to the names of the keys that the engine has; they count where columns are masked.
+        vouched: file id to why the file counts.
     """
+    why = vouched or {}
     own = dict(keys or {}) if dataset.pipeline.mask else {}
     named = [f"{kind}:{name}" for kind, name in sorted(own.items())]
-    packed = pack(
-        landed,
-        max_bytes=MAX_BATCH_BYTES,
-        max_files=MAX_BATCH_FILES,
-        by_folder=dataset.pipeline.load.mode == "replace_partition",
-    )
+    packed = _packed(dataset, landed, {name for name, reason in why.items() if reason.late})
     kept = packed[:MAX_BATCHES]
     return Plan(
         run_id=run_id,
@@ -123,8 +140,9 @@ def make_plan(
                     engine=engine,
                     keys=named,
                     epoch=run_id if force else "",
+                    vouchers={why[item.file_id].voucher for item in files if item.file_id in why},
                 ),
-                files=tuple(pinned(item) for item in files),
+                files=tuple(pinned(item, why.get(item.file_id)) for item in files),
             )
             for number, files in enumerate(kept)
         ),
@@ -137,8 +155,21 @@ def make_plan(
     )
 
 
-def pinned(landed: Landed) -> PlannedFile:
+def _packed(dataset: Dataset, landed: Iterable[Landed], late: Collection[str]) -> list[list[Landed]]:
+    """Pack files; those that come late are no part of a set."""
+    by_folder = dataset.pipeline.load.mode == "replace_partition"
+    parts: tuple[list[Landed], list[Landed]] = ([], [])
+    for item in landed:
+        parts[item.file_id in late].append(item)
+    return [
+        *pack(parts[0], max_bytes=MAX_BATCH_BYTES, max_files=MAX_BATCH_FILES, by_folder=by_folder),
+        *pack(parts[1], max_bytes=MAX_BATCH_BYTES, max_files=MAX_BATCH_FILES, by_folder=False),
+    ]
+
+
+def pinned(landed: Landed, why: Vouched | None = None) -> PlannedFile:
     """Return a landed object as a plan holds it."""
+    why = why or Vouched()
     return PlannedFile(
         file_id=landed.file_id,
         bucket=landed.bucket,
@@ -146,4 +177,8 @@ def pinned(landed: Landed) -> PlannedFile:
         generation=landed.generation,
         size=landed.size,
         checksum=landed.checksum,
+        voucher=why.voucher,
+        vouched_at=why.at,
+        late=why.late,
+        promised=why.promised,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from include.ledger.completeness import LATE
 from include.ledger.tables import COUNTS, Ledger
 
 _SHOWN = f"""dataset, file_id, bucket, name, generation, checksum, size, state, reason, batch_id, run_id,
@@ -13,6 +14,27 @@ def states_sql(ledger: Ledger) -> str:
     return (
         f"SELECT file_id, name, generation, state FROM {ledger.table('files_current')}"
         " WHERE dataset = @dataset AND bucket = @bucket AND name IN UNNEST(@names)"
+    )
+
+
+def sets_sql(ledger: Ledger) -> str:
+    """What is known of sets, as kind, key, name and at. Parameters: @dataset, @bucket, @vouchers, @folders, @names.
+
+    - voucher: one of @vouchers, on which files were loaded; those of @names by their names, any others as ''.
+    - folder: one of @folders, of which files are loaded: those that came late by their names, the others as ''.
+    - late: id of one of @names that is held because it came late, and the voucher of its set.
+    """
+    folder = "REGEXP_REPLACE(name, r'/?[^/]*$', '')"
+    late = f"STARTS_WITH(IFNULL(reason, ''), '{LATE}:')"
+    current = f"{ledger.table('files_current')} WHERE dataset = @dataset AND bucket = @bucket"
+    return (
+        "SELECT 'voucher' AS kind, voucher AS key, IF(name IN UNNEST(@names), name, '') AS name, MAX(at) AS at"
+        f" FROM {ledger.table('files')} WHERE dataset = @dataset AND bucket = @bucket AND state = 'loaded'"
+        " AND voucher IN UNNEST(@vouchers) GROUP BY 1, 2, 3\n"
+        f"UNION ALL SELECT 'folder', {folder}, IF({late}, name, ''), MAX(at) FROM {current}"
+        f" AND state = 'loaded' AND {folder} IN UNNEST(@folders) GROUP BY 1, 2, 3\n"
+        f"UNION ALL SELECT 'late', file_id, IFNULL(voucher, ''), at FROM {current} AND state = 'held' AND {late}"
+        " AND name IN UNNEST(@names)"
     )
 
 
@@ -50,11 +72,11 @@ def quarantine_sql(ledger: Ledger) -> str:
 
 
 def plan_sql(ledger: Ledger) -> str:
-    """Write that files are planned. Parameters: @dataset, @run_id, @files."""
-    columns = "file_id, bucket, name, generation, checksum, size, batch_id"
+    """Write that files are planned, or held before they are read. Parameters: @dataset, @run_id, @files."""
+    columns = "state, reason, file_id, bucket, name, generation, checksum, size, batch_id, voucher, vouched_at"
     zeros = ", ".join("0" for _ in COUNTS)
     return (
-        f"INSERT INTO {ledger.table('files')} (dataset, run_id, state, {columns}, {', '.join(COUNTS)}, at)\n"
-        f"SELECT @dataset, @run_id, 'planned', {', '.join(f'f.{c.strip()}' for c in columns.split(','))}, {zeros},"
+        f"INSERT INTO {ledger.table('files')} (dataset, run_id, {columns}, {', '.join(COUNTS)}, at)\n"
+        f"SELECT @dataset, @run_id, {', '.join(f'f.{c.strip()}' for c in columns.split(','))}, {zeros},"
         " CURRENT_TIMESTAMP() FROM UNNEST(@files) AS f"
     )

@@ -26,7 +26,8 @@ CONTRACT_TEXT = b"""
 
 def dataset_of(mode: str) -> Dataset:
     pipeline = f"""
-    {{source: {{uri: "gs://b/x/*", complete: marker}}, format: {{type: csv}}, load: {{table: tests.t{next(numbers)}, mode: {mode}}}}}
+    {{source: {{uri: "gs://b/x/*", complete: marker}}, format: {{type: csv}},
+      load: {{table: tests.t{next(numbers)}, mode: {mode}}}}}
     """.encode()
     return build_dataset(f"d{next(numbers)}", {CONTRACT: CONTRACT_TEXT, PIPELINE: pipeline})
 
@@ -67,6 +68,7 @@ class Bench:
         rows = [
             {"file_id": f"{file}@{generation}", "bucket": "b", "name": file, "generation": generation, "checksum": "",
              "size": 1, "state": states.get(file, "loaded"), "reason": None, "batch_id": "batch", "place": place,
+             "voucher": "", "vouched_at": None, "late": False,
              **dict.fromkeys(COUNTS, 0), "records": len(content), "loaded": len(content)}
             for place, (file, content) in enumerate(files.items())
         ]  # fmt: skip

@@ -116,7 +116,7 @@ FINDINGS = [
     (pipeline(source={"complete": "stable 5m"}), PIPELINE, "source.complete", "{stable: 5m}", "Change"),
     (pipeline(source={"complete": {"stable": "5"}}), PIPELINE, "source.complete.stable", "is a number and a unit",
      "Change"),
-    (pipeline(source={"complete": {"stabel": "5m"}}), PIPELINE, "source.complete.stabel", "not a known key", "`stable`"),
+    (pipeline(source={"complete": {"stabel": "5m"}}), PIPELINE, "source.complete.stabel", "not a known key", "stable"),
     (pipeline(source={"complete": {"stable": "5m", "manifest": "x"}}), PIPELINE, "source.complete", "takes one key",
      "Change"),
     (pipeline(source={"complete": {"manifest": "../x"}}), PIPELINE, "source.complete.manifest", "must match", "Change"),

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from include.ledger.landing import MARKER, Landed, in_complete_folders, is_temporary, still_open
+from include.ledger.completeness import Held, Vouched, Waiting
+from include.ledger.landing import Landed, is_temporary, still_open
 from include.ledger.queries import states_sql
 from include.ledger.states import DONE
 from include.ledger.tables import Ledger
 from include.spec.dataset import Dataset, load_dataset
 from include.spec.settings import Settings, datasets_folder
+from landfall.gcp.arrival import find_vouchers, judge
 from landfall.gcp.storage import Storage, split_uri
 from landfall.gcp.warehouse import Warehouse
+
+# Lines about what waits, in a log or a skip's message.
+_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,28 @@ class Findings:
     Args:
         open: files to load.
         left_behind: files that are loaded and still lie there, in the very generation loaded.
-        waiting: files whose set is not complete yet.
+        vouched: file id to why the file counts, of the files to load.
+        held: files to hold before anything of them is read.
+        waiting: what waits, and for what.
     """
 
     open: list[Landed]
     left_behind: list[Landed]
-    waiting: int
+    vouched: Mapping[str, Vouched] = field(default_factory=dict)
+    held: Sequence[Held] = ()
+    waiting: Sequence[Waiting] = ()
+
+    @property
+    def needs_run(self) -> bool:
+        """Whether there is anything for a run to do."""
+        return bool(self.open or self.held)
+
+    def __str__(self) -> str:
+        """What a person wants to know of it, in one line."""
+        counts = [f"{len(self.open)} files to load"]
+        if self.held:
+            counts.append(f"{len(self.held)} to hold")
+        return ", ".join((*counts, *map(str, self.waiting[:_SHOWN])))
 
 
 def look(site: Site, *, names: Collection[str] = (), prefix: str = "", force: bool = False) -> Findings:
@@ -78,25 +99,30 @@ def look(site: Site, *, names: Collection[str] = (), prefix: str = "", force: bo
         force: also files that the ledger shows as done.
     """
     bucket, glob = site.source
+    vouchers = find_vouchers(site)
+    voucher = site.dataset.pipeline.source.completeness.voucher
     landed = [
         item
         for item in site.storage.find(bucket, glob)
-        if not is_temporary(item.name) and item.name.startswith(prefix) and (not names or item.name in names)
+        if not is_temporary(item.name) and item.name.rpartition("/")[2] != voucher
     ]
-    whole = _complete(site, bucket, glob, landed)
-    if not whole:
-        return Findings([], [], waiting=len(landed))
-    states = _states(site, bucket, whole)
-    done = [item for item in whole if states.get(item.file_id) in DONE]
-    opened = sorted(whole, key=lambda item: item.name) if force else still_open(whole, states)
-    return Findings(opened, [] if force else done, waiting=len(landed) - len(whole))
+    if not landed and not vouchers:
+        return Findings([], [])
 
+    def wanted(name: str) -> bool:
+        return name.startswith(prefix) and (not names or name in names)
 
-def _complete(site: Site, bucket: str, glob: str, landed: list[Landed]) -> list[Landed]:
-    if site.dataset.pipeline.source.complete == "none" or not landed:
-        return landed
-    markers = site.storage.find(bucket, f"{glob.rpartition('/')[0]}/{MARKER}")
-    return in_complete_folders(landed, [marker.name for marker in markers])
+    states = _states(site, bucket, [*landed, *vouchers])
+    opened = landed if force else still_open(landed, states)
+    arrived = judge(site, landed, vouchers, opened=opened, states=states, wanted=wanted, force=force)
+    done = [item for item in landed if states.get(item.file_id) in DONE and wanted(item.name)]
+    return Findings(
+        open=sorted(arrived.taken, key=lambda item: item.name),
+        left_behind=[] if force else [*done, *arrived.left],
+        vouched=arrived.vouched,
+        held=arrived.held,
+        waiting=arrived.waiting,
+    )
 
 
 def _states(site: Site, bucket: str, landed: list[Landed]) -> dict[str, str]:

@@ -35,10 +35,9 @@ class WaitForFiles(BaseSensorOperator):
 
         site = Site.of(self.dataset)
         found = look(site, **selection(context, site))
-        waiting = f", {found.waiting} wait for their set to be complete" if found.waiting else ""
-        self.log.info("%d files to load%s", len(found.open), waiting)
-        if found.open:
+        self.log.info("%s", found)
+        if found.needs_run:
             return PokeReturnValue(is_done=True, xcom_value=len(found.open))
         if self.once:
-            raise AirflowSkipException(f"no new files at {'/'.join(site.source)}{waiting}")
+            raise AirflowSkipException(f"nothing to do at {'/'.join(site.source)}: {found}")
         return PokeReturnValue(is_done=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -12,12 +13,14 @@ from landfall.errors import TerminalFailure
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from include.ledger.completeness import Held
     from include.ledger.plan import Plan, Reference
     from landfall.gcp.landing import Site
 
 _FILE_TYPES = {
     "file_id": "STRING", "bucket": "STRING", "name": "STRING", "generation": "INT64", "checksum": "STRING",
-    "size": "INT64", "batch_id": "STRING",
+    "size": "INT64", "batch_id": "STRING", "state": "STRING", "reason": "STRING", "voucher": "STRING",
+    "vouched_at": "TIMESTAMP",
 }  # fmt: skip
 
 
@@ -50,8 +53,10 @@ class PlanRun(BaseOperator):
             raise TerminalFailure("the dataset cannot be used:\n" + "\n".join(problems))
         chosen = selection(context, site)
         found = look(site, **chosen)
+        if found.held:
+            self._hold(context, site, found.held)
         if not found.open:
-            raise AirflowSkipException("another run took the files")
+            raise AirflowSkipException(f"nothing to load: {found}" if found.held else "another run took the files")
         deployed = ask_function(site.settings.function_url)
         plan = make_plan(
             site.dataset,
@@ -62,6 +67,7 @@ class PlanRun(BaseOperator):
             left_behind=found.left_behind,
             engine=deployed.engine,
             keys=deployed.keys,
+            vouched=found.vouched,
         )
         uri = self._write(site, plan)
         for batch in plan.batches:
@@ -84,13 +90,36 @@ class PlanRun(BaseOperator):
 
     def _write(self, site: Site, plan: Plan) -> str:
         from include.ledger.identity import content_hash
-        from include.ledger.queries import plan_sql
-        from landfall.gcp.warehouse import Structs
+        from include.ledger.states import FileState
 
         content = plan.model_dump_json(indent=1).encode()
         uri = site.work_uri("plans", f"{content_hash(plan.run_id.encode())}.json")
         site.storage.write(uri, content)
-        rows = [{**file.model_dump(), "batch_id": batch.batch_id} for batch in plan.batches for file in batch.files]
-        parameters = {"dataset": self.dataset, "run_id": plan.run_id, "files": Structs(_FILE_TYPES, rows)}
-        site.warehouse.query(plan_sql(site.ledger), parameters)
+        rows = [
+            {**file.model_dump(), "batch_id": batch.batch_id, "state": FileState.PLANNED, "reason": None}
+            for batch in plan.batches
+            for file in batch.files
+        ]
+        self._note(site, plan.run_id, rows)
         return uri
+
+    def _hold(self, context: Context, site: Site, held: Sequence[Held]) -> None:
+        """Hold files before anything of them is read: first told, then noted, so that nobody is left untold."""
+        from include.ledger.plan import pinned
+        from include.ledger.states import FileState
+        from landfall.notifiers.held import tell_held
+
+        tell_held(context, site.dataset, {pinned(item.file).uri: item.reason for item in held})
+        rows = [
+            {**pinned(item.file).model_dump(), "batch_id": None, "state": FileState.HELD, "reason": item.reason,
+             "voucher": item.voucher}
+            for item in held
+        ]  # fmt: skip
+        self._note(site, context["run_id"], rows)
+
+    def _note(self, site: Site, run_id: str, rows: list[dict[str, Any]]) -> None:
+        from include.ledger.queries import plan_sql
+        from landfall.gcp.warehouse import Structs
+
+        parameters = {"dataset": self.dataset, "run_id": run_id, "files": Structs(_FILE_TYPES, rows)}
+        site.warehouse.query(plan_sql(site.ledger), parameters)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from include.ledger.landing import Landed
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from google.cloud.storage import Blob, Client
 
 _TIMEOUT_SECONDS = 60
@@ -44,6 +46,24 @@ class Storage:
         """
         content: bytes = self._blob(uri).download_as_bytes(timeout=_TIMEOUT_SECONDS)
         return content
+
+    def read_version(self, item: Landed) -> bytes | None:
+        """Return an object's content in exactly one version; None where that version is no longer there."""
+        from google.cloud.exceptions import NotFound, PreconditionFailed
+
+        blob = self.client.bucket(item.bucket).blob(item.name)
+        try:
+            content: bytes = blob.download_as_bytes(if_generation_match=item.generation, timeout=_TIMEOUT_SECONDS)
+        except (NotFound, PreconditionFailed):
+            return None
+        return content
+
+    def now(self, uri: str) -> datetime:
+        """Return the store's time, by which it says when objects landed; writes an empty object to learn it."""
+        blob = self._blob(uri)
+        blob.upload_from_string(b"", timeout=_TIMEOUT_SECONDS)
+        created: datetime = blob.time_created
+        return created
 
     def write(self, uri: str, content: bytes, content_type: str = "application/json") -> int:
         """Write an object and return its generation."""
@@ -102,4 +122,6 @@ def _landed(blob: Blob) -> Landed:
         generation=int(blob.generation),
         size=int(blob.size or 0),
         checksum=blob.crc32c or blob.md5_hash or "",
+        md5=blob.md5_hash or "",
+        created=blob.time_created,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from requests import Response
 
-    from include.ledger.plan import Plan, PlannedBatch
+    from include.ledger.plan import Plan, PlannedBatch, PlannedFile
 
 # A second-generation function may run for an hour; past that the platform has ended it.
 _CONNECT_SECONDS, _ANSWER_SECONDS = 10, 3_600
@@ -75,21 +76,25 @@ def _request(plan: Plan, batch: PlannedBatch, attempt: int, output: str) -> dict
         "dataset": plan.dataset,
         "batch_id": batch.batch_id,
         "attempt": attempt,
-        "inputs": [
-            {
-                "file_id": file.file_id,
-                "uri": file.uri,
-                "generation": file.generation,
-                "size": file.size,
-                "crc32c": file.checksum,
-            }
-            for file in batch.files
-        ],
+        "inputs": [_input(file) for file in batch.files],
         "references": {name: ref.model_dump() for name, ref in plan.references.items()},
         "output": output,
         "engine": plan.engine,
         "keys": plan.keys,
     }
+
+
+def _input(file: PlannedFile) -> dict[str, Any]:
+    pinned: dict[str, Any] = {
+        "file_id": file.file_id,
+        "uri": file.uri,
+        "generation": file.generation,
+        "size": file.size,
+        "crc32c": file.checksum,
+    }
+    if file.promised:
+        pinned["promised"] = asdict(file.promised)
+    return pinned
 
 
 def authorization(url: str) -> dict[str, str]:
