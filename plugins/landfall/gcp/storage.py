@@ -81,8 +81,6 @@ class Storage:
         """Copy one generation elsewhere and delete it; False where it is no longer there to move."""
         from google.cloud.exceptions import NotFound, PreconditionFailed
 
-        if self.generation(uri) != generation:
-            return False
         source, target = self._blob(uri), self._blob(destination)
         try:
             token = None
