@@ -43,7 +43,7 @@ def file_rows(plan: Plan, manifests: Mapping[int, Manifest], *, whole_sets: bool
             row = _file_row(file, accounts[file.file_id], batch.batch_id, place=len(rows))
             if whole_sets and held and not batch.late and row["state"] == FileState.LOADED:
                 reason = f"set_incomplete: {held[0]} of the same set is held; the set is loaded as a whole"
-                row |= {"state": FileState.HELD.value, "reason": reason, **_all_quarantined(row["records"])}
+                row |= {"state": FileState.HELD.value, "reason": reason, **all_quarantined(row["records"])}
             rows.append(row)
     return rows
 
@@ -88,5 +88,6 @@ def _late_reason(file: PlannedFile) -> str | None:
     return f"{LATE}: it came after its set; its rows were added to the partition" if file.late else None
 
 
-def _all_quarantined(records: int) -> dict[str, int]:
+def all_quarantined(records: int) -> dict[str, int]:
+    """Return the counts of a file of which nothing is loaded."""
     return {**dict.fromkeys(COUNTS, 0), "records": records, "quarantined": records}

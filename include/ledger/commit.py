@@ -10,12 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from include.ledger.drift import TableColumn, TargetEvolved
+from include.ledger.overtaken import overtaken_query
 from include.ledger.tables import COUNTS, FILE_ID, LOADED_AT, RECORD, Ledger, partition_sql, target
 from include.spec.columns import Column
 from include.spec.dataset import Dataset
 
 DONE_BEFORE = "landfall: a file of this commit is loaded already"
 OVERTAKEN = "landfall: a newer version of a file of this commit is loaded"
+# Says that it is a conflict: the next try of the same load finds the newer set, and holds what is late.
+SET_OVERTAKEN = "landfall: conflict with a newer set, which has replaced a day of this commit"
 COUNT_DIFFERS = "landfall: the staging table does not hold the rows that the transforms counted"
 
 
@@ -41,7 +44,7 @@ class Commit:
 
     def sql(self) -> str:
         """Return the script. Its parameters: @dataset, @run_id, @files, @batches, @replaced, @expected."""
-        body = [self._lock(), *self._guards()]
+        body = [self._lock(), *self._guards(), *self._set_guard()]
         if self.rows:
             body.append(self._count())
         body += self._rows_in()
@@ -68,6 +71,16 @@ class Commit:
         )
         return [done, newer]
 
+    def _set_guard(self) -> list[str]:
+        if self.force or not self._replaces_days():
+            return []
+        newer = overtaken_query(self.dataset, self.ledger, self.rows)
+        return [f"ASSERT NOT EXISTS ({newer}) AS '{SET_OVERTAKEN}';"]
+
+    def _replaces_days(self) -> bool:
+        mode = self.dataset.pipeline.load.mode
+        return mode == "replace_partition" and self.dataset.partition is not None and bool(self.rows)
+
     def _count(self) -> str:
         return f"ASSERT (SELECT COUNT(*) FROM {self._staged()}) = @expected AS '{COUNT_DIFFERS}';"
 
@@ -78,16 +91,16 @@ class Commit:
         return f"(SELECT * FROM {self.rows} WHERE {FILE_ID} IN {admitted})"
 
     def _declarations(self) -> list[str]:
-        partition = self.dataset.partition
-        if self.dataset.pipeline.load.mode != "replace_partition" or partition is None or not self.rows:
+        if not self._replaces_days():
             return []
-        days = f"SELECT ARRAY_AGG(DISTINCT {partition_sql(partition)}) FROM {self._staged(late=False)}"
+        assert self.dataset.partition is not None
+        days = f"SELECT ARRAY_AGG(DISTINCT {partition_sql(self.dataset.partition)}) FROM {self._staged(late=False)}"
         return [f"DECLARE days ARRAY<DATE> DEFAULT ({days});"]
 
     def _rows_in(self) -> list[str]:
         mode = self.dataset.pipeline.load.mode
         statements = []
-        if mode == "append":
+        if mode != "merge":
             # What an older version of the same object brought goes out as the newer one comes in.
             statements.append(f"DELETE FROM {target(self.dataset, self.ledger)} WHERE {FILE_ID} IN UNNEST(@replaced);")
         if not self.rows:

@@ -44,6 +44,7 @@ class LoadBatches(BaseOperator):
         from include.ledger.identity import commit_id
         from include.ledger.plan import Plan
         from landfall.gcp.landing import Site
+        from landfall.gcp.late import settle_late
         from landfall.gcp.target import ready_target
 
         site = Site.of(self.dataset)
@@ -59,8 +60,10 @@ class LoadBatches(BaseOperator):
         name = commit_id(plan.batches[number].batch_id for number in manifests)
         files = file_rows(plan, manifests, whole_sets=site.dataset.pipeline.load.mode == "replace_partition")
         drift = ready_target(site, joined(manifests, [file["file_id"] for file in files if file["state"] == "loaded"]))
+        rows = self._stage_rows(site, manifests, f"{self.dataset}_{name}_rows", drift)
+        files = settle_late(site, plan, files, rows)
         batches = batch_rows(plan, manifests, done, name, files, drift)
-        self._commit(site, plan, manifests, files, batches, name, drift)
+        self._commit(site, plan, manifests, rows, files, batches, name, drift)
         added = [column.name for column in drift.added]
         return {"plan": plan_uri, "commit": name, "failed": failed, "added": added, **_totals(batches)}
 
@@ -74,6 +77,7 @@ class LoadBatches(BaseOperator):
         site: Site,
         plan: Plan,
         manifests: dict[int, Manifest],
+        rows: str,
         files: list[dict[str, Any]],
         batches: list[dict[str, Any]],
         name: str,
@@ -87,7 +91,7 @@ class LoadBatches(BaseOperator):
         commit = Commit(
             dataset=site.dataset,
             ledger=site.ledger,
-            rows=self._stage_rows(site, manifests, f"{self.dataset}_{name}_rows", drift),
+            rows=rows,
             quarantine=self._stage(site, bad, f"{self.dataset}_{name}_quarantine"),
             force=plan.force,
             evolved=drift.evolved,

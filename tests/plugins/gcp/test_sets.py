@@ -28,7 +28,8 @@ def steps(
     from landfall.gcp.warehouse import Warehouse
 
     def make(complete: str = "marker", mode: str = "replace_partition", glob: str = SETS, more: str = "") -> Steps:
-        name = re.sub(r"\W+", "_", request.node.name)[5:].rstrip("_")
+        test, _, case = request.node.name.partition("[")
+        name = re.sub(r"\W+", "_", f"{test[5:45]}_{case[:12].lower()}").rstrip("_")
         bucket = storage.Client(project="landfall-local").bucket("landfall-landing")
         for blob in bucket.client.list_blobs(bucket, prefix=f"{name}/"):
             blob.delete()
@@ -298,6 +299,41 @@ def test_a_late_file_is_added_to_its_partition_where_the_policy_says_so(steps: A
     it.land("1/_SUCCESS")
     it.run()
     assert it.rows() == [(1, "a3"), (2, "b3"), (9, "z3")]
+
+
+@pytest.mark.parametrize("late", ["hold", "load"])
+def test_a_set_whose_day_a_newer_set_has_replaced_comes_late(steps: Any, late: str) -> None:
+    it = steps(more=f"late: {late}")
+    it.land("first/a.csv", rows((1, "first")))
+    it.land("first/_SUCCESS")
+    it.land("second/a.csv", rows((2, "second")))
+    it.land("second/_SUCCESS")
+    it.run()
+    held = [(2, "second")]
+    assert it.rows() == (held if late == "hold" else [(1, "first"), (2, "second")])
+    state = "held" if late == "hold" else "loaded"
+    says = f"{state}: late: the newer set of {it.name}/second/_SUCCESS has replaced 2026-01-01"
+    assert it.files()["first/a.csv"].startswith(says)
+    assert it.run() is None
+    it.land("first/a.csv", rows((1, "again")))
+    it.land("first/_SUCCESS")
+    it.run()
+    assert it.rows() == [(1, "again")], "delivered again, it is the newest"
+
+
+def test_a_set_that_was_planned_before_a_newer_one_was_loaded_replaces_nothing_of_it(steps: Any) -> None:
+    it = steps()
+    it.land("first/a.csv", rows((1, "first")))
+    it.land("first/_SUCCESS")
+
+    def newer() -> None:
+        it.land("second/a.csv", rows((2, "second")))
+        it.land("second/_SUCCESS")
+        it.run(prefix=f"{it.name}/second/")
+
+    it.run(between=newer)
+    assert it.rows() == [(2, "second")]
+    assert it.files()["first/a.csv"].startswith("held: late: the newer set of")
 
 
 def test_a_file_that_changes_after_it_was_planned_is_loaded_in_its_new_version(steps: Any) -> None:
