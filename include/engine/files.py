@@ -39,6 +39,7 @@ class Input:
         open: opens it for reading; its errors pass through the engine.
         size: bytes as stored, for progress.
         promised: what the manifest of its set says of it; a file that is not so is held.
+        released: a person released it: the tolerance does not hold it.
     """
 
     file_id: str
@@ -46,6 +47,7 @@ class Input:
     open: Callable[[], BinaryIO]
     size: int | None = None
     promised: Promised | None = None
+    released: bool = False
 
 
 @dataclass(slots=True)

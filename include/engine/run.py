@@ -254,7 +254,7 @@ class _Batch:
             name = self._dataset.pipeline.format.encoding.upper()
             message = f"{state.unreadable:,} of {state.records:,} records are not {name}. Send the file as {name}."
             state.hold(Reason("wrong_encoding", message))
-        if state.failed > share.share * state.records:
+        if state.failed > share.share * state.records and not state.input.released:
             part = f"{state.failed:,} of {state.records:,} records failed ({state.failed / state.records:.1%})"
             state.hold(Reason("over_tolerance", f"{part}; `tolerate.quarantined` allows {share.quarantined}"))
         self._evolve(state)

@@ -45,6 +45,7 @@ class PinnedInput(Model):
         size: bytes as stored.
         crc32c: of the stored bytes, in base64; empty where the store has none.
         promised: what the manifest of its set says of it.
+        released: a person released it: the tolerance does not hold it.
     """
 
     file_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")
@@ -53,6 +54,7 @@ class PinnedInput(Model):
     size: int = Field(ge=0)
     crc32c: str = Field("", max_length=64)
     promised: PinnedPromise | None = None
+    released: bool = False
 
 
 class PinnedReference(Model):

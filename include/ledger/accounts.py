@@ -15,8 +15,8 @@ from include.ledger.tables import COUNTS
 
 FILE_TYPES = {
     "file_id": "STRING", "bucket": "STRING", "name": "STRING", "generation": "INT64", "checksum": "STRING",
-    "size": "INT64", "state": "STRING", "reason": "STRING", "batch_id": "STRING", "place": "INT64",
-    "voucher": "STRING", "vouched_at": "TIMESTAMP", "late": "BOOL",
+    "size": "INT64", "released": "BOOL", "state": "STRING", "reason": "STRING", "batch_id": "STRING", "place": "INT64",
+    "voucher": "STRING", "vouched_at": "TIMESTAMP", "late": "BOOL", "again": "BOOL",
     **dict.fromkeys(COUNTS, "INT64"),
 }  # fmt: skip
 BATCH_TYPES = {

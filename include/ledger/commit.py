@@ -11,14 +11,18 @@ from dataclasses import dataclass
 
 from include.ledger.drift import TableColumn, TargetEvolved
 from include.ledger.overtaken import overtaken_query
+from include.ledger.states import SUPERSEDABLE, FileState, listed_sql
 from include.ledger.tables import COUNTS, FILE_ID, LOADED_AT, RECORD, Ledger, partition_sql, target
 from include.spec.columns import Column
 from include.spec.dataset import Dataset
 
-DONE_BEFORE = "landfall: a file of this commit is loaded already"
+DONE_BEFORE = "landfall: a file of this commit is loaded already, or held or rejected"
 OVERTAKEN = "landfall: a newer version of a file of this commit is loaded"
 # Says that it is a conflict: the next try of the same load finds the newer set, and holds what is late.
 SET_OVERTAKEN = "landfall: conflict with a newer set, which has replaced a day of this commit"
+DELIVERED = "landfall: another version of a file of this commit is loaded, and redelivered files are skipped"
+# What a commit that lost a race is told: a part of it is done.
+PARTLY_DONE = (DONE_BEFORE, OVERTAKEN, DELIVERED)
 COUNT_DIFFERS = "landfall: the staging table does not hold the rows that the transforms counted"
 
 
@@ -29,7 +33,8 @@ class Commit:
     Args:
         rows: staging table of good rows; empty where no file brought any.
         quarantine: staging table of quarantined records; empty likewise.
-        force: load files again that are loaded already, in place of their rows.
+        force: load files again that are loaded already, in place of their rows, and redelivered ones in spite of
+            the policy `skip`.
         evolved: columns that the staging table has beyond the contract's.
         cleared: columns of the target that neither has; null in a row that is merged.
     """
@@ -43,33 +48,62 @@ class Commit:
     cleared: tuple[TableColumn, ...] = ()
 
     def sql(self) -> str:
-        """Return the script. Its parameters: @dataset, @run_id, @files, @batches, @replaced, @expected."""
-        body = [self._lock(), *self._guards(), *self._set_guard()]
+        """Return the script. Its parameters: @dataset, @run_id, @files, @batches, @expected."""
+        body = [self._lock(), *self._guards(), *self._set_guard(), *self._older_out()]
         if self.rows:
             body.append(self._count())
         body += self._rows_in()
         if self.quarantine:
             body.append(self._quarantine_in())
-        body += [self._files_in(), self._superseded_in(), self._batches_in()]
+        body += [self._superseded_in(), self._files_in(), self._batches_in()]
         return "\n".join((*self._declarations(), "BEGIN TRANSACTION;", *body, "COMMIT TRANSACTION;"))
 
     def _lock(self) -> str:
         return f"UPDATE {self.ledger.lock(self.dataset.name)} SET commits = commits + 1 WHERE TRUE;"
 
     def _guards(self) -> list[str]:
-        current = self.ledger.table("files_current")
-        newer = (
-            f"ASSERT NOT EXISTS (SELECT 1 FROM {current} AS c JOIN UNNEST(@files) AS f"
-            " ON c.bucket = f.bucket AND c.name = f.name WHERE c.dataset = @dataset AND c.state = 'loaded'"
-            f" AND c.generation > f.generation) AS '{OVERTAKEN}';"
+        # Over events, not states: a run that looked before a commit may write `planned` after it.
+        guard = (
+            f"ASSERT NOT EXISTS (SELECT 1 FROM {self.ledger.table('files')} AS c JOIN UNNEST(@files) AS f"
+            " ON c.bucket = f.bucket AND c.name = f.name WHERE c.dataset = @dataset AND {}) AS '{}';"
         )
-        if self.force:
-            return [newer]
-        done = (
-            f"ASSERT NOT EXISTS (SELECT 1 FROM {current} AS c JOIN UNNEST(@files) AS f ON c.file_id = f.file_id"
-            f" WHERE c.dataset = @dataset AND c.state IN ('loaded', 'superseded')) AS '{DONE_BEFORE}';"
+        guards = [guard.format("c.state = 'loaded' AND c.generation > f.generation", OVERTAKEN)]
+        if not self.force:
+            turned = "c.state = 'rejected' OR (c.state = 'held' AND NOT f.again)"
+            done = f"(c.state = 'loaded' OR (({turned}) AND NOT f.released))"
+            guards.append(guard.format(f"c.file_id = f.file_id AND {done}", DONE_BEFORE))
+            if self._policy == "skip":
+                guards.append(guard.format("c.state = 'loaded' AND c.file_id != f.file_id", DELIVERED))
+        return guards
+
+    @property
+    def _policy(self) -> str:
+        return self.dataset.pipeline.load.policy
+
+    def _older(self) -> str:
+        """The current states of older versions of what this commit loads, as `c`."""
+        return (
+            f"FROM {self.ledger.table('files_current')} AS c JOIN UNNEST(@files) AS f ON c.bucket = f.bucket"
+            " AND c.name = f.name WHERE c.dataset = @dataset AND f.state = 'loaded' AND c.generation < f.generation"
         )
-        return [done, newer]
+
+    def _older_out(self) -> list[str]:
+        """Take out the rows for which the new ones come in: of older versions, of these very ones where forced."""
+        ids = []
+        # What an older version brought is not to be told from what it overwrote: a merge takes nothing out.
+        if self.dataset.pipeline.load.mode != "merge":
+            if self._policy == "replace" or (self.force and self._policy == "skip"):
+                ids.append(f"SELECT c.file_id {self._older()} AND c.state = 'loaded'")
+            if self.force:
+                ids.append("SELECT f.file_id FROM UNNEST(@files) AS f WHERE f.state = 'loaded'")
+        if not ids:
+            return []
+        table = target(self.dataset, self.ledger)
+        # Asked first, for a DELETE reads a column of the whole table, and there is seldom anything to take out.
+        return [
+            f"SET replaced = (SELECT ARRAY_AGG(file_id) FROM ({' UNION DISTINCT '.join(ids)}));",
+            f"IF ARRAY_LENGTH(replaced) > 0 THEN DELETE FROM {table} WHERE {FILE_ID} IN UNNEST(replaced); END IF;",
+        ]
 
     def _set_guard(self) -> list[str]:
         if self.force or not self._replaces_days():
@@ -91,25 +125,20 @@ class Commit:
         return f"(SELECT * FROM {self.rows} WHERE {FILE_ID} IN {admitted})"
 
     def _declarations(self) -> list[str]:
+        declared = ["DECLARE replaced ARRAY<STRING>;"] if self._older_out() else []
         if not self._replaces_days():
-            return []
+            return declared
         assert self.dataset.partition is not None
         days = f"SELECT ARRAY_AGG(DISTINCT {partition_sql(self.dataset.partition)}) FROM {self._staged(late=False)}"
-        return [f"DECLARE days ARRAY<DATE> DEFAULT ({days});"]
+        return [*declared, f"DECLARE days ARRAY<DATE> DEFAULT ({days});"]
 
     def _rows_in(self) -> list[str]:
         mode = self.dataset.pipeline.load.mode
-        statements = []
-        if mode != "merge":
-            # What an older version of the same object brought goes out as the newer one comes in.
-            statements.append(f"DELETE FROM {target(self.dataset, self.ledger)} WHERE {FILE_ID} IN UNNEST(@replaced);")
         if not self.rows:
-            return statements
+            return []
         if mode == "merge":
             return [self._merge()]
-        if mode == "replace_partition":
-            statements.append(self._clear_partitions())
-        return [*statements, self._insert()]
+        return [self._clear_partitions(), self._insert()] if mode == "replace_partition" else [self._insert()]
 
     def _clear_partitions(self) -> str:
         assert self.dataset.partition is not None
@@ -175,11 +204,13 @@ class Commit:
 
     def _superseded_in(self) -> str:
         kept = f"file_id, bucket, name, generation, checksum, size, reason, batch_id, {', '.join(COUNTS)}"
+        ends = set(SUPERSEDABLE)
+        if self.dataset.pipeline.load.mode == "append" and self._policy == "version":
+            ends.discard(FileState.LOADED)  # its rows stay, beside the new version's
         return (
             f"INSERT INTO {self.ledger.table('files')} (dataset, run_id, state, {kept}, at)\n"
-            f"SELECT c.dataset, @run_id, 'superseded', {_prefixed('c', kept)}, CURRENT_TIMESTAMP()"
-            f" FROM {self.ledger.table('files_current')} AS c WHERE c.dataset = @dataset"
-            " AND c.file_id IN UNNEST(@replaced);"
+            f"SELECT c.dataset, @run_id, '{FileState.SUPERSEDED.value}', {_prefixed('c', kept)}, CURRENT_TIMESTAMP()"
+            f" {self._older()} AND c.state IN {listed_sql(ends)};"
         )
 
     def _batches_in(self) -> str:

@@ -27,12 +27,14 @@ class Vouched:
         voucher: name and generation of the marker or manifest of its set; empty where no set counts.
         at: when that landed, by the store's clock.
         late: it comes after its set; its rows are added to the partition instead of replacing it.
+        again: it was held, and goes along with its set.
         promised: what the manifest says of it that only reading can tell.
     """
 
     voucher: str = ""
     at: datetime | None = None
     late: bool = False
+    again: bool = False
     promised: Promised | None = None
 
 

@@ -22,6 +22,7 @@ def batch_id(
     epoch: str,
     keys: Iterable[str] = (),
     vouchers: Iterable[str] = (),
+    released: Iterable[str] = (),
 ) -> str:
     """Name a batch by everything that can change its answer: 32 hexadecimal digits.
 
@@ -33,14 +34,19 @@ def batch_id(
         epoch: empty, or the run that was told to load the files once more.
         keys: names of the keys that go into masked values and raw bytes.
         vouchers: the markers or manifests, in their generations, on which the files count.
+        released: the files among them that no tolerance holds.
     """
     named = [f"voucher:{name}" for name in sorted(filter(None, vouchers))]
-    return _digest("batch", *sorted(file_ids), fingerprint, *sorted(references), engine, epoch, *keys, *named)
+    free = [f"released:{name}" for name in sorted(released)]
+    return _digest("batch", *sorted(file_ids), fingerprint, *sorted(references), engine, epoch, *keys, *named, *free)
 
 
-def commit_id(batch_ids: Iterable[str]) -> str:
-    """Name the transaction that commits these batches: 32 hexadecimal digits."""
-    return _digest("commit", *sorted(batch_ids))
+def commit_id(batch_ids: Iterable[str], run_id: str) -> str:
+    """Name the transaction by which a run commits these batches: 32 hexadecimal digits.
+
+    The run is part of it: of two that bring the same batches, one must not take the other's success for its own.
+    """
+    return _digest("commit", run_id, *sorted(batch_ids))
 
 
 def content_hash(content: bytes) -> str:

@@ -1,14 +1,13 @@
-"""Which landed objects are files to load: no temporary names, no incomplete sets, nothing done before."""
+"""What landed: objects in their versions, without temporary names and incomplete sets, packed into batches."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from include.ledger.identity import file_id
-from include.ledger.states import is_final
 
 _TEMPORARY_ENDINGS = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", "._copying_", ".swp")
 _HIDDEN = (".", "_", "~")
@@ -48,17 +47,6 @@ def is_temporary(name: str) -> bool:
     """Whether an object's name says that it is not meant to be read: hidden, a marker, or half-written."""
     base = name.rpartition("/")[2]
     return not base or base.startswith(_HIDDEN) or base.lower().endswith(_TEMPORARY_ENDINGS)
-
-
-def still_open(objects: Iterable[Landed], states: Mapping[str, str]) -> list[Landed]:
-    """Keep the objects that the ledger does not show in a final state, sorted by name.
-
-    Args:
-        objects: the landed objects.
-        states: file id to its current state; files the ledger never saw are missing.
-    """
-    found = [landed for landed in objects if not is_final(states.get(landed.file_id))]
-    return sorted(found, key=lambda landed: (landed.name, landed.generation))
 
 
 def pack(objects: Iterable[Landed], *, max_bytes: int, max_files: int, by_folder: bool) -> list[list[Landed]]:

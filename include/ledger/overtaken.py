@@ -60,15 +60,13 @@ def settle_overtaken(
     files: Sequence[dict[str, Any]],
     found: Iterable[Mapping[str, Any]],
     policy: Literal["hold", "load"],
-    released: frozenset[str] = frozenset(),
 ) -> list[dict[str, Any]]:
-    """Hold the files of sets that a newer one overtook, or let their rows be added, as the policy says.
+    """Hold the files of sets that a newer one overtook, or let their rows be added: as the policy or a release says.
 
     Args:
         files: the ledger's rows of a commit.
         found: what `overtaken_sql` found.
         policy: `load.late`.
-        released: ids of files that a person released; their rows are added.
     """
     overtaken = {row["voucher"]: row for row in found}
     settled = []
@@ -79,7 +77,7 @@ def settle_overtaken(
             continue
         newer = row["newer"].rpartition("#")[0]
         reason = f"{LATE}: the newer set of {newer} has replaced {row['day']}"
-        if policy == "load" or file["file_id"] in released:
+        if policy == "load" or file["released"]:
             settled.append({**file, "late": True, "reason": f"{reason}; its rows were added"})
             continue
         advice = "Deliver the folder again, or release its files to add their rows."

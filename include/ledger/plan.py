@@ -29,7 +29,9 @@ class PlannedFile(Model):
         voucher: name and generation of the marker or manifest of its set; empty where no set counts.
         vouched_at: when that landed.
         late: it comes after its set; its rows are added to the partition.
+        again: it was held, and goes along with its set.
         promised: what the manifest says of it that only reading can tell.
+        released: a person released it: the tolerance does not hold it.
     """
 
     file_id: str
@@ -41,7 +43,9 @@ class PlannedFile(Model):
     voucher: str = ""
     vouched_at: datetime | None = None
     late: bool = False
+    again: bool = False
     promised: Promised | None = None
+    released: bool = False
 
     @property
     def uri(self) -> str:
@@ -108,6 +112,7 @@ def make_plan(
     engine: str = ENGINE_VERSION,
     keys: Mapping[str, str] | None = None,
     vouched: Mapping[str, Vouched] | None = None,
+    released: Collection[str] = (),
 ) -> Plan:
     """Pack landed files into batches and name them; the same input gives the same plan.
 
@@ -121,6 +126,7 @@ def make_plan(
         engine: version of the engine that transforms them.
         keys: `mask` and `raw` to the names of the keys that the engine has; they count where columns are masked.
         vouched: file id to why the file counts.
+        released: ids of files that a person released.
     """
     why = vouched or {}
     own = dict(keys or {}) if dataset.pipeline.mask else {}
@@ -141,8 +147,9 @@ def make_plan(
                     keys=named,
                     epoch=run_id if force else "",
                     vouchers={why[item.file_id].voucher for item in files if item.file_id in why},
+                    released=[item.file_id for item in files if item.file_id in released],
                 ),
-                files=tuple(pinned(item, why.get(item.file_id)) for item in files),
+                files=tuple(pinned(item, why.get(item.file_id), released=item.file_id in released) for item in files),
             )
             for number, files in enumerate(kept)
         ),
@@ -167,7 +174,7 @@ def _packed(dataset: Dataset, landed: Iterable[Landed], late: Collection[str]) -
     ]
 
 
-def pinned(landed: Landed, why: Vouched | None = None) -> PlannedFile:
+def pinned(landed: Landed, why: Vouched | None = None, *, released: bool = False) -> PlannedFile:
     """Return a landed object as a plan holds it."""
     why = why or Vouched()
     return PlannedFile(
@@ -180,5 +187,7 @@ def pinned(landed: Landed, why: Vouched | None = None) -> PlannedFile:
         voucher=why.voucher,
         vouched_at=why.at,
         late=why.late,
+        again=why.again,
         promised=why.promised,
+        released=released,
     )

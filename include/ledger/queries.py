@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from include.ledger.completeness import LATE
+from include.ledger.states import FileState, current_sql, listed_sql
 from include.ledger.tables import COUNTS, Ledger
 
 _SHOWN = f"""dataset, file_id, bucket, name, generation, checksum, size, state, reason, batch_id, run_id,
@@ -10,10 +11,17 @@ _SHOWN = f"""dataset, file_id, bucket, name, generation, checksum, size, state, 
 
 
 def states_sql(ledger: Ledger) -> str:
-    """States of files by object name: file_id, name, generation, state. Parameters: @dataset, @bucket, @names."""
+    """What `Known` holds, for every version of some objects. Parameters: @dataset, @bucket, @names."""
+    version = "OVER (PARTITION BY file_id"
+    # The latest word of a run that took the file or let go of it, whatever was decided of the file since.
+    taken = f"{version} ORDER BY state IN {listed_sql((FileState.PLANNED, FileState.SEEN))} DESC, at DESC)"
     return (
-        f"SELECT file_id, name, generation, state FROM {ledger.table('files_current')}"
-        " WHERE dataset = @dataset AND bucket = @bucket AND name IN UNNEST(@names)"
+        f"SELECT file_id, name, generation, state, run_id,"
+        f" FIRST_VALUE(IF(state = '{FileState.PLANNED.value}', run_id, NULL)) {taken} AS holder,"
+        f" TIMESTAMP_DIFF(CURRENT_TIMESTAMP(), FIRST_VALUE(at) {taken}, SECOND) AS age,"
+        f" LOGICAL_OR(state = '{FileState.RELEASED.value}') {version}) AS released"
+        f" FROM {ledger.table('files')} WHERE dataset = @dataset AND bucket = @bucket AND name IN UNNEST(@names)"
+        f" QUALIFY ROW_NUMBER() {version} ORDER BY {current_sql()}) = 1"
     )
 
 
@@ -71,12 +79,36 @@ def quarantine_sql(ledger: Ledger) -> str:
     )
 
 
-def plan_sql(ledger: Ledger) -> str:
-    """Write that files are planned, or held before they are read. Parameters: @dataset, @run_id, @files."""
-    columns = "state, reason, file_id, bucket, name, generation, checksum, size, batch_id, voucher, vouched_at"
-    zeros = ", ".join("0" for _ in COUNTS)
+EVENT_TYPES = {
+    "file_id": "STRING", "bucket": "STRING", "name": "STRING", "generation": "INT64", "checksum": "STRING",
+    "size": "INT64", "batch_id": "STRING", "reason": "STRING", "voucher": "STRING", "vouched_at": "TIMESTAMP",
+}  # fmt: skip
+
+
+def event_sql(ledger: Ledger, state: FileState) -> str:
+    """Write that files are in a state in which nothing of them is counted.
+
+    Parameters: @dataset, @run_id, @files (fields: EVENT_TYPES).
+    """
+    columns = ", ".join(EVENT_TYPES)
     return (
-        f"INSERT INTO {ledger.table('files')} (dataset, run_id, {columns}, {', '.join(COUNTS)}, at)\n"
-        f"SELECT @dataset, @run_id, {', '.join(f'f.{c.strip()}' for c in columns.split(','))}, {zeros},"
-        " CURRENT_TIMESTAMP() FROM UNNEST(@files) AS f"
+        f"INSERT INTO {ledger.table('files')} (dataset, run_id, state, {columns}, {', '.join(COUNTS)}, at)\n"
+        f"SELECT @dataset, @run_id, '{state.value}', {', '.join(f'f.{name}' for name in EVENT_TYPES)},"
+        f" {', '.join('0' for _ in COUNTS)}, CURRENT_TIMESTAMP() FROM UNNEST(@files) AS f"
+    )
+
+
+def let_go_sql(ledger: Ledger) -> str:
+    """Write that a run lets go of files that it had taken and that no other run has taken since.
+
+    Parameters: @dataset, @run_id, @ids, @reason.
+    """
+    columns = "file_id, bucket, name, generation, checksum, size, batch_id"
+    return (
+        f"INSERT INTO {ledger.table('files')} (dataset, run_id, state, reason, {columns}, {', '.join(COUNTS)}, at)\n"
+        f"SELECT dataset, run_id, '{FileState.SEEN.value}', @reason, {columns}, {', '.join(COUNTS)},"
+        f" CURRENT_TIMESTAMP() FROM {ledger.table('files')} WHERE dataset = @dataset AND file_id IN UNNEST(@ids)"
+        f" AND state IN {listed_sql((FileState.PLANNED, FileState.SEEN))}"
+        " QUALIFY ROW_NUMBER() OVER (PARTITION BY file_id ORDER BY at DESC) = 1"
+        f" AND state = '{FileState.PLANNED.value}' AND run_id = @run_id"
     )

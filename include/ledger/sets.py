@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from include.engine.promised import Promised, mismatch
@@ -39,6 +39,7 @@ class Scene:
         lists: of a manifest, by `voucher_of`: names to what it lists, or why it cannot be read.
         opened: ids of the files that this run may take.
         states: file id to its state in the ledger.
+        released: ids of files that wait for no set, because a person released them.
         known: what the ledger knows of the sets.
         clock: the store's time; asked only where it counts.
         force: take again what is loaded or held.
@@ -52,6 +53,7 @@ class Scene:
     states: Mapping[str, str]
     known: Remembered
     clock: Callable[[], datetime]
+    released: frozenset[str] = frozenset()
     force: bool = False
     wanted: Callable[[str], bool] = lambda _: True
 
@@ -59,9 +61,15 @@ class Scene:
         """Return a file's state; None where the ledger never saw it."""
         return self.states.get(file.file_id)
 
+    def is_released(self, file: Landed) -> bool:
+        """Whether a person wants a file in spite of its set."""
+        return file.file_id in self.released
+
     def is_open(self, file: Landed, voucher: str = "") -> bool:
         """Whether a file is to be loaded; one that came late is, as soon as another set has it."""
-        return file.file_id in self.opened or self.known.held_late.get(file.file_id, voucher) != voucher
+        if self.state(file) == FileState.HELD and not self.force:
+            return self.known.held_late.get(file.file_id, voucher) != voucher
+        return file.file_id in self.opened
 
 
 def judge_sets(scene: Scene, landed: Iterable[Landed]) -> Arrived:
@@ -77,6 +85,9 @@ def judge_sets(scene: Scene, landed: Iterable[Landed]) -> Arrived:
         folders[item.folder].append(item)
     for folder in sorted({*folders, *scene.vouchers}):
         _Folder(scene, folder, arrived).judge(folders.get(folder, []))
+    for item in arrived.taken:
+        if scene.state(item) == FileState.HELD:
+            arrived.vouched[item.file_id] = replace(arrived.vouched[item.file_id], again=True)
     arrived.taken.sort(key=lambda item: (item.name, item.generation))
     return arrived
 
@@ -112,14 +123,20 @@ class _Folder:
         if scene.terms.whole and self._folder in scene.known.closed:
             self._late(live)
             return
-        # A marker that has done its work may be gone; what a run had taken on it still counts.
-        admitted = {FileState.RELEASED}
-        if not scene.terms.whole and scene.terms.complete.kind == "marker":
-            admitted.add(FileState.PLANNED)
-        taken = [item for item in live if scene.state(item) in admitted and self._may(item)]
+        taken = [item for item in live if self._needs_no_voucher(item, live) and self._may(item)]
         self._arrived.take(taken, lambda _: Vouched())
-        waits = [item for item in live if scene.is_open(item) and scene.state(item) not in admitted]
+        waits = [item for item in live if scene.is_open(item) and not self._needs_no_voucher(item, live)]
         self._arrived.wait(self._folder, waits, f"for {self._base}")
+
+    def _needs_no_voucher(self, item: Landed, live: list[Landed]) -> bool:
+        scene = self._scene
+        if item.file_id not in scene.opened:
+            return False
+        if scene.terms.whole:
+            return any(map(scene.is_released, live))
+        # A marker that has done its work may be gone; what a run had taken on it still counts.
+        planned = scene.terms.complete.kind == "marker" and scene.state(item) == FileState.PLANNED
+        return planned or scene.is_released(item)
 
     def _broken(self, voucher: Landed, why: str, live: list[Landed]) -> None:
         if self._scene.state(voucher) != FileState.HELD:
@@ -131,9 +148,11 @@ class _Folder:
     def _is_member(self, item: Landed) -> bool:
         if item.name in self._spent:
             return False
+        if self._scene.is_released(item):
+            return True
         if isinstance(self._listed, dict):
             return item.name in self._listed
-        if self._scene.force or self._scene.state(item) == FileState.RELEASED:
+        if self._scene.force:
             return True
         at = self._voucher.created if self._voucher else None
         return at is None or item.created is None or item.created <= at
@@ -145,16 +164,13 @@ class _Folder:
 
     def _is_there(self, members: list[Landed]) -> bool:
         """Whether all is there that the manifest lists."""
-        if not isinstance(self._listed, dict) or self._is_released(members):
+        if not isinstance(self._listed, dict) or any(map(self._scene.is_released, members)):
             return True
         missing = set(self._listed) - {item.name for item in members} - self._spent
         if missing:
             text = f"for {listing(missing)}: {len(missing)} of {len(self._listed)} files in {self._base} are not there"
             self._arrived.wait(self._folder, [item for item in members if self._scene.is_open(item)], text)
         return not missing
-
-    def _is_released(self, members: list[Landed]) -> bool:
-        return any(self._scene.state(item) == FileState.RELEASED for item in members)
 
     def _each(self, members: list[Landed]) -> None:
         """Take files each by itself."""
@@ -169,8 +185,6 @@ class _Folder:
     def _whole(self, members: list[Landed]) -> None:
         """Take all or nothing."""
         scene = self._scene
-        if self._is_released(members):  # a person chose: of the files that are held, those
-            members = [item for item in members if scene.state(item) != FileState.HELD]
         fresh = [item for item in members if scene.is_open(item, self._name)]
         if not fresh or not any(map(self._may, members)):
             return
@@ -186,7 +200,7 @@ class _Folder:
 
     def _reasons(self, members: list[Landed]) -> Callable[[Landed], str] | None:
         """Return what says of each file why its set is held; None where it is not."""
-        if self._is_released(members):
+        if any(map(self._scene.is_released, members)):
             return None
         wrong = self._wrong(members)
         if wrong:
@@ -205,7 +219,7 @@ class _Folder:
             return {}
         found: dict[str, str] = {}
         for item in files:
-            listed = None if self._scene.state(item) == FileState.RELEASED else self._listed.get(item.name)
+            listed = None if self._scene.is_released(item) else self._listed.get(item.name)
             given = (("size", listed.size, item.size), ("crc32c", listed.crc32c, item.checksum)) if listed else ()
             if listed and item.md5:
                 given = (*given, ("md5", listed.md5, item.md5))
@@ -218,7 +232,7 @@ class _Folder:
     def _why(self, item: Landed) -> Vouched:
         assert self._voucher is not None
         listed = self._listed.get(item.name) if isinstance(self._listed, dict) else None
-        if self._scene.state(item) == FileState.RELEASED:
+        if self._scene.is_released(item):
             listed = None
         promised = None
         if listed is not None:
@@ -237,8 +251,10 @@ class _Folder:
         for item in live:
             if not self._may(item) or item.file_id not in scene.opened:
                 continue
-            if scene.force or scene.state(item) == FileState.RELEASED:
+            if scene.force or scene.is_released(item):
                 self._arrived.take([item], lambda _: Vouched(late=True))
+            elif scene.state(item) == FileState.HELD:
+                continue
             elif item.created is not None and scene.clock() - item.created < load.grace:
                 early.append(item)
             elif load.late == "load":

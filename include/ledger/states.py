@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -81,8 +82,12 @@ OPEN: Final = frozenset(move.start for move in MOVES if move.who == PLAN and mov
 DONE: Final = frozenset({_S.LOADED, _S.REJECTED})
 # States in which the loading of a newer version ends a file.
 SUPERSEDABLE: Final = frozenset(move.start for move in MOVES if move.end == _S.SUPERSEDED)
-# What has been loaded stays so: events of a run that looked before the commit and wrote after it do not count.
+# What has been loaded stays so or makes way for a newer version.
 LASTING: Final = (_S.SUPERSEDED, _S.LOADED)
+# What a commit or a person said. Only a commit or a person changes it: a run that wants the file changes nothing.
+DECIDED: Final = (_S.HELD, _S.RELEASED, _S.REJECTED, _S.DEAD_LETTERED)
+# A run may look before another's commit and write after it, so that the latest event alone says nothing.
+_TIERS: Final = (*((state,) for state in LASTING), DECIDED)
 
 
 def is_final(state: str | None) -> bool:
@@ -97,11 +102,11 @@ def may_move(start: str | None, end: str) -> bool:
 
 def current_sql() -> str:
     """Return the ORDER BY that puts the event which is a file version's current state first."""
-    ranks = " ".join(f"WHEN '{state.value}' THEN {rank}" for rank, state in enumerate(LASTING))
+    ranks = " ".join(f"WHEN state IN {listed_sql(tier)} THEN {rank}" for rank, tier in enumerate(_TIERS))
     # Of two events of one moment, the one that a run wrote when it began is the earlier.
-    return f"CASE state {ranks} ELSE {len(LASTING)} END, at DESC, state = '{FileState.PLANNED.value}'"
+    return f"CASE {ranks} ELSE {len(_TIERS)} END, at DESC, state = '{FileState.PLANNED.value}'"
 
 
-def listed_sql(states: frozenset[FileState]) -> str:
+def listed_sql(states: Iterable[FileState]) -> str:
     """Return states as a parenthesised SQL list, in a fixed order."""
     return f"({', '.join(repr(state.value) for state in sorted(states))})"

@@ -50,14 +50,28 @@ class Question:
 def reconciliation(dataset: Dataset, ledger: Ledger) -> str:
     """Return the query that counts, file by file, the rows in the target that the run @run_id says it loaded.
 
-    A merge overwrites: of its files fewer rows may still be there than were loaded, never more.
+    Left out are files that a later commit superseded or loaded again: their rows are no longer this run's. `later` says
+    whether another commit of the dataset came after: in `merge` and `replace_partition` it may have taken rows out.
     """
     return (
-        f"SELECT f.file_id, f.name, f.loaded, COUNT(t.{FILE_ID}) AS present"
-        f" FROM {ledger.table('files')} AS f LEFT JOIN {target(dataset, ledger)} AS t ON t.{FILE_ID} = f.file_id"
+        f"SELECT f.file_id, f.name, f.loaded, COUNT(t.{FILE_ID}) AS present,"
+        f" IFNULL((SELECT MAX(o.at) FROM {ledger.table('files')} AS o WHERE o.dataset = @dataset"
+        " AND o.state = 'loaded' AND o.run_id != @run_id) >= f.at, FALSE) AS later"
+        f" FROM {ledger.table('files_current')} AS f LEFT JOIN {target(dataset, ledger)} AS t"
+        f" ON t.{FILE_ID} = f.file_id"
         " WHERE f.dataset = @dataset AND f.run_id = @run_id AND f.state = 'loaded'"
-        " GROUP BY f.file_id, f.name, f.loaded ORDER BY f.name"
+        " GROUP BY f.file_id, f.name, f.loaded, f.at ORDER BY f.name"
     )
+
+
+def agrees(mode: str, *, loaded: int, present: int, later: bool) -> bool:
+    """Whether a file's rows in the target can be what is left of those loaded.
+
+    A merge overwrites rows, of files of its own commit as well; a later delivery replaces whole days. Never are there
+    more than were loaded.
+    """
+    fewer = mode == "merge" or (mode == "replace_partition" and later)
+    return present == loaded or (present < loaded and fewer)
 
 
 def questions(dataset: Dataset, ledger: Ledger) -> Iterator[Question]:

@@ -176,6 +176,7 @@ def _check_load(dataset: Dataset) -> Iterator[Finding]:
         fix = "Mark one date column with `partitioned: true` in contract.yaml."
         yield _PIPELINE, ("load", "mode"), "needs a partition column, and the contract has none", fix
     yield from _check_sets(dataset)
+    yield from _check_redelivered(dataset)
     if sum(column.partition for column in dataset.columns) > 1:
         yield (
             _CONTRACT,
@@ -208,6 +209,18 @@ def _check_sets(dataset: Dataset) -> Iterator[Finding]:
         if key in load.model_fields_set and load.mode != "replace_partition":
             fix = "Remove it: where files are added or merged, none comes too late."
             yield _PIPELINE, ("load", key), f"says nothing to `mode: {load.mode}`", fix
+
+
+def _check_redelivered(dataset: Dataset) -> Iterator[Finding]:
+    load = dataset.pipeline.load
+    where = ("load", "redelivered")
+    if (load.mode, load.redelivered) == ("merge", "replace"):
+        message = "cannot be `replace` with merge: what the old version overwrote is gone, so its rows cannot be undone"
+        fix = "Use `version` (the new version overwrites by key) or `skip`; or load with `append`."
+        yield _PIPELINE, where, message, fix
+    if (load.mode, load.redelivered) == ("replace_partition", "version"):
+        message = "cannot be `version` with replace_partition: a delivery replaces its days, the old version's rows too"
+        yield _PIPELINE, where, message, "Use `replace` or `skip`; or load with `append`."
 
 
 def _check_latency(dataset: Dataset) -> Iterator[Finding]:

@@ -253,6 +253,11 @@ class Load(Model):
         description="merge: by primary key; append: add; replace_partition: a delivery replaces its days"
     )
     keep: Literal["first", "last"] = Field("last", description="which of several records with one key stays")
+    redelivered: Literal["skip", "replace", "version"] | None = Field(
+        None,
+        description="a new version of a loaded file; skip: not loaded; replace: in place of the old version's rows;"
+        " version: beside them (merge: over them, by key); none: version with merge, else replace",
+    )
     late: Literal["hold", "load"] = Field(
         "hold",
         description="replace_partition: what becomes of a file that comes after its set; load: its rows are added",
@@ -265,6 +270,11 @@ class Load(Model):
     def grace(self) -> timedelta:
         """How long a file lies in a folder whose set is loaded until it is late."""
         return parse_duration(self.late_after)
+
+    @property
+    def policy(self) -> Literal["skip", "replace", "version"]:
+        """What happens to a new version of a file that is loaded."""
+        return self.redelivered or ("version" if self.mode == "merge" else "replace")
 
 
 class Tolerate(Model):

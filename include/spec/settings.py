@@ -8,9 +8,13 @@ from pathlib import Path
 
 from pydantic import Field
 
+from include.spec.arrival import Duration
+from include.spec.durations import parse_duration
 from include.spec.model import Model
 
 DATASETS = Path(__file__).resolve().parent.parent / "datasets"
+# A run is ended after this time, and leaves the files that it has taken to others.
+RUN_LIMIT = "6h"
 _BUCKET = r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$"
 
 
@@ -25,6 +29,12 @@ class Settings(Model):
     function_url: str = Field("", description="address of the transform function")
     ops_dataset: str = Field("landfall_ops", pattern=r"^[A-Za-z0-9_]{1,1000}$")
     connection: str = Field("google_cloud_default", description="Airflow connection for Google Cloud")
+    lease: Duration = Field(RUN_LIMIT, description="how long a file is left to a run that took it and may be alive")
+
+    @property
+    def lease_seconds(self) -> float:
+        """How long a file is left to the run that took it."""
+        return parse_duration(self.lease).total_seconds()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -9,6 +9,7 @@ from airflow.sdk import DAG, Asset, Param
 
 from include.spec.dataset import Dataset
 from include.spec.durations import parse_duration, parse_sla
+from include.spec.settings import RUN_LIMIT
 from landfall.clouds import cloud_of
 from landfall.compat import HAS_DEADLINES, IngestDag
 from landfall.notifiers.channels import channels
@@ -44,7 +45,7 @@ def build_dag(dataset: Dataset, documents: dict[str, str]) -> DAG:
         default_args=_default_args(dataset),
         doc_md=_document(dataset, documents),
         params=_form(),
-        dagrun_timeout=timedelta(hours=6),
+        dagrun_timeout=parse_duration(RUN_LIMIT),
         deadline=_deadline(dataset),
     ) as dag:
         _tasks(dataset)

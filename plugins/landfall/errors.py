@@ -26,3 +26,7 @@ class TransientFailure(Exception):
     def __init__(self, message: str, *, files: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.files = tuple(files)
+
+
+class LostRace(TransientFailure):
+    """Another transaction was faster; the same one can succeed at once."""

@@ -214,7 +214,7 @@ def test_a_failed_batch_does_not_keep_the_others_out_and_fails_the_run(
         ["failed"],
     ]
     assert it.rows() == [(1, "x")]
-    assert it.files() == {"a.csv": "loaded", "gone.csv": "planned"}
+    assert it.files() == {"a.csv": "loaded", "gone.csv": "seen: given_up"}
 
 
 def _after_planning(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:

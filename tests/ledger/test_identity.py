@@ -30,7 +30,17 @@ def test_a_batch_id_changes_with_whatever_can_change_the_answer(change: dict[str
 
 def test_parts_do_not_run_into_one_another() -> None:
     assert file_id("ab", "c", 1, "") != file_id("a", "bc", 1, "")
-    assert commit_id(["ab", "c"]) != commit_id(["a", "bc"])
+    assert commit_id(["ab", "c"], "run") != commit_id(["a", "bc"], "run")
+
+
+def test_two_runs_that_bring_the_same_batches_commit_under_names_of_their_own() -> None:
+    assert commit_id(["a", "b"], "one") == commit_id(["b", "a"], "one")
+    assert commit_id(["a", "b"], "one") != commit_id(["a", "b"], "two")
+
+
+def test_a_released_file_makes_another_batch_than_the_one_that_was_held() -> None:
+    assert batch_id(["a", "b"], **BATCH, released=["a"]) != batch_id(["a", "b"], **BATCH)
+    assert batch_id(["a", "b"], **BATCH, released=["a"]) != batch_id(["a", "b"], **BATCH, released=["b"])
 
 
 def test_the_same_content_has_the_same_name() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ledger.landing import Landed, is_temporary, pack, still_open
+from include.ledger.landing import Landed, is_temporary, pack
 
 
 def landed(name: str, generation: int = 1, size: int = 10) -> Landed:
@@ -25,19 +25,6 @@ def test_a_temporary_name_is_left_alone(name: str) -> None:
 @pytest.mark.parametrize("name", ["orders/a.csv", "_orders/a.csv", "a.tmp.csv", "orders/part-0001.csv.gz"])
 def test_an_ordinary_name_is_a_file(name: str) -> None:
     assert not is_temporary(name)
-
-
-@pytest.mark.parametrize(
-    ("state", "is_open"), [("planned", True), ("loaded", False), ("held", False), ("superseded", False)]
-)
-def test_a_file_in_a_final_state_needs_no_run(state: str, is_open: bool) -> None:
-    item = landed("a.csv")
-    assert bool(still_open([item], {item.file_id: state})) is is_open
-
-
-def test_a_new_generation_of_a_loaded_file_is_a_new_file() -> None:
-    old, new = landed("a.csv", 1), landed("a.csv", 2)
-    assert still_open([new], {old.file_id: "loaded"}) == [new]
 
 
 files = st.lists(st.tuples(st.text("abc/", min_size=1, max_size=6), st.integers(0, 300)), max_size=40)

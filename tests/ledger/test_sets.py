@@ -44,6 +44,7 @@ def judge(
         lists={voucher_of(voucher): listed} if voucher and listed is not None else {},
         opened=frozenset(more.pop("opened", opened)),
         states=states,
+        released=frozenset(name for name, state in states.items() if state == "released"),
         known=known or Remembered(),
         clock=lambda: NOON + timedelta(minutes=minute),
         **more,
@@ -86,9 +87,20 @@ def test_an_open_file_takes_the_held_ones_of_its_set_along() -> None:
     assert judge(A, B, voucher=MARKER, states={A.file_id: "held", B.file_id: "held"}).taken == []
 
 
-def test_a_person_chooses_of_a_held_set() -> None:
-    states = {A.file_id: "released", B.file_id: "held"}
-    assert judge(A, B, voucher=MARKER, states=states).taken == [A]
+def test_a_held_file_does_not_make_a_set_without_the_mended_one() -> None:
+    mended, states = landed("1/b.csv", 2, generation=2), {A.file_id: "held"}
+    opened = {A.file_id, mended.file_id}
+    assert judge(A, mended, voucher=MARKER, states=states, opened=opened).taken == []
+
+
+def test_a_released_file_waits_for_no_set() -> None:
+    young, states = landed("1/c.csv", 2), {A.file_id: "released"}
+    assert judge(A, B, young, voucher=MARKER, states=states).taken == [A, B]
+    assert judge(young, voucher=MARKER, states={young.file_id: "released"}).taken == [young]
+    assert judge(A, B, states=states).taken == [A, B]
+    assert judge(A, B, states=states, mode="append").taken == [A]
+    listed = {"1/a.csv": ListedFile(name="a.csv", size=1), "1/c.csv": ListedFile(name="c.csv")}
+    assert judge(A, voucher=MANIFEST, listed=listed, states=states).taken == [A]
 
 
 def test_a_wanted_file_brings_its_whole_set() -> None:

@@ -72,6 +72,10 @@ FINDINGS = [
     (options(1, minimum="31.01.2026"), CONTRACT, f"{COLUMN}.1.logicalTypeOptions.minimum", "ISO 8601", "2026-01-31"),
     (without_key, PIPELINE, "load.mode", "needs a primary key", "primaryKey"),
     (without_partition, PIPELINE, "load.mode", "needs a partition column", "partitioned"),
+    (pipeline(load={"mode": "merge", "redelivered": "replace"}), PIPELINE, "load.redelivered",
+     "what the old version overwrote is gone", "Use `version`"),
+    (pipeline(load={"mode": "replace_partition", "redelivered": "version"}), PIPELINE, "load.redelivered",
+     "replaces its days", "Use `replace`"),
     (column(2, partitioned=True), CONTRACT, COLUMN, "more than one partitioned", "keep one"),
     (latency(0), CONTRACT, "slaProperties.0.value", "makes no deadline", "above zero"),
     (latency("1h"), CONTRACT, "slaProperties.0.value", "makes no deadline", "above zero"),
@@ -204,3 +208,18 @@ def test_rules_are_left_unread_where_asked(spec: Any) -> None:
         "pipeline.yaml": yaml.safe_dump(spec.pipeline).encode(),
     }
     assert build_dataset("things", texts, rules=False).pipeline.filter == "nonsense("
+
+
+@pytest.mark.parametrize(
+    ("mode", "policy", "meant"),
+    [
+        ("append", None, "replace"), ("replace_partition", None, "replace"), ("merge", None, "version"),
+        ("append", "skip", "skip"), ("merge", "skip", "skip"), ("append", "version", "version"),
+    ],
+)  # fmt: skip
+def test_what_happens_to_a_redelivered_file_follows_from_the_mode_unless_it_is_said(
+    mode: str, policy: str | None, meant: str
+) -> None:
+    from include.spec.pipeline import Load
+
+    assert Load.model_validate({"table": "d.t", "mode": mode, "redelivered": policy}).policy == meant

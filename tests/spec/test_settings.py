@@ -29,6 +29,7 @@ def test_variables_are_read_and_an_empty_one_keeps_the_default() -> None:
     [
         ("LANDFALL_LANDING", "gs://bucket"),
         ("LANDFALL_LANDING", "Bucket"),
+        ("LANDFALL_LEASE", "an hour"),
         ("LANDFALL_WORK", "-x-"),
         ("LANDFALL_OPS_DATASET", "a.b"),
         ("LANDFALL_OPS_DATASET", "a-b`; DROP"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from include.ledger.plan import Plan, PlannedFile
     from landfall.gcp.landing import Site
+
+log = logging.getLogger(__name__)
 
 # A copy is a small request that the service answers by itself; eight at once keep well below its rate limits.
 _MOVERS = 8
@@ -43,7 +46,8 @@ class ArchiveFiles(BaseOperator):
         """
         from include.ledger.plan import Plan
         from include.ledger.queries import run_files_sql
-        from landfall.gcp.landing import Site
+        from include.ledger.states import LASTING
+        from landfall.gcp.landing import Site, ask_states
         from landfall.notifiers.evolved import tell_evolved
         from landfall.notifiers.held import tell_held
 
@@ -51,8 +55,10 @@ class ArchiveFiles(BaseOperator):
         load = context["ti"].xcom_pull(task_ids="load")
         plan = Plan.model_validate_json(site.storage.read(load["plan"]))
         rows = site.warehouse.query(run_files_sql(site.ledger), {"dataset": self.dataset, "run_id": plan.run_id})
-        loaded = {row["file_id"] for row in rows if row["state"] == "loaded"}
-        moved = self._move(site, [file for file in plan.files if file.file_id in loaded] + list(plan.left_behind))
+        known = ask_states(site, plan.files[0].bucket, (file.name for file in plan.files))
+        # By whichever run: a file's id is of its very generation.
+        loaded = {item.file_id for item in known if item.state in LASTING}
+        moved = move_to_archive(site, [file for file in plan.files if file.file_id in loaded] + list(plan.left_behind))
         self._move_vouchers(site, plan, loaded)
         # What `plan` held, without a batch, it has told about.
         told = (row for row in rows if row["state"] == "held" and row["batch_id"])
@@ -65,19 +71,6 @@ class ArchiveFiles(BaseOperator):
         self._emit(context, report)
         self._fail_if_failed(plan, load["failed"])
         return report
-
-    def _move(self, site: Site, files: Iterable[PlannedFile]) -> int:
-        def move(file: PlannedFile) -> bool:
-            destination = archive_uri(site.settings.archive, self.dataset, file)
-            moved = site.storage.move(file.uri, file.generation, destination)
-            if not moved:
-                # A newer version has come, or an earlier try moved it: neither is ours to touch.
-                self.log.info("%s is not there any more in generation %d", file.uri, file.generation)
-            return moved
-
-        _ = site.storage.client  # made once, here: the movers share it
-        with ThreadPoolExecutor(_MOVERS) as movers:
-            return sum(movers.map(move, files))
 
     def _move_vouchers(self, site: Site, plan: Plan, loaded: set[str]) -> None:
         """Take a set's marker or manifest away with the set, in exactly the generation that vouched for it."""
@@ -113,6 +106,22 @@ class ArchiveFiles(BaseOperator):
         shown = ", ".join(files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "")
         message = f"batch {numbers} was not loaded; everything else was. The next run tries again: {shown}"
         raise TerminalFailure(message, files=files)
+
+
+def move_to_archive(site: Site, files: Iterable[PlannedFile]) -> int:
+    """Move file versions from where they landed to the archive; returns how many were still there to move."""
+
+    def move(file: PlannedFile) -> bool:
+        destination = archive_uri(site.settings.archive, site.dataset.name, file)
+        moved = site.storage.move(file.uri, file.generation, destination)
+        if not moved:
+            # A newer version has come, or an earlier try moved it: neither is ours to touch.
+            log.info("%s is not there any more in generation %d", file.uri, file.generation)
+        return moved
+
+    _ = site.storage.client  # made once, here: the movers share it
+    with ThreadPoolExecutor(_MOVERS) as movers:
+        return sum(movers.map(move, files))
 
 
 def archive_uri(bucket: str, dataset: str, file: PlannedFile) -> str:

@@ -15,6 +15,7 @@ from include.ledger.set_manifest import MAX_BYTES, BrokenManifest, ListedFile, r
 from include.ledger.sets import Scene, judge_sets
 
 if TYPE_CHECKING:
+    from include.ledger.taking import Known, Taken
     from landfall.gcp.landing import Site
 
 # A manifest is a small object; so many requests at once keep well below the store's limits.
@@ -39,8 +40,8 @@ def judge(
     landed: Sequence[Landed],
     vouchers: Sequence[Landed],
     *,
-    opened: Collection[Landed],
-    states: Mapping[str, str],
+    taken: Taken,
+    known: Sequence[Known],
     wanted: Callable[[str], bool],
     force: bool,
 ) -> Arrived:
@@ -49,22 +50,23 @@ def judge(
     Args:
         landed: the files that lie there, without markers and manifests.
         vouchers: these.
-        opened: of the files, those that the run may take.
-        states: file id to its state in the ledger, of files and vouchers.
+        taken: what the run may do with each of the files.
+        known: what the ledger says of files and vouchers.
         wanted: whether a person wants the file of this name.
         force: take again what is loaded or held.
     """
     complete = site.dataset.pipeline.source.completeness
     clock = functools.cache(lambda: site.storage.now(site.work_uri("clock")))
     if not complete.by_set:
-        return _each(site, [item for item in opened if wanted(item.name)], clock, force=force)
+        return _each(site, [item for item in taken.open if wanted(item.name)], clock, taken.released, force=force)
     lists = _lists(site, vouchers) if complete.kind == "manifest" else {}
     scene = Scene(
         terms=Terms(complete, site.dataset.pipeline.load),
         vouchers={item.folder: item for item in vouchers},
         lists=lists,
-        opened=frozenset(item.file_id for item in opened),
-        states=states,
+        opened=frozenset(item.file_id for item in taken.open),
+        states={item.file_id: item.state for item in known},
+        released=taken.released,
         known=_remembered(site, landed, vouchers, lists),
         clock=clock,
         force=force,
@@ -73,11 +75,16 @@ def judge(
     return judge_sets(scene, landed)
 
 
-def _each(site: Site, opened: Sequence[Landed], clock: Callable[[], datetime], *, force: bool) -> Arrived:
+def _each(
+    site: Site, opened: Sequence[Landed], clock: Callable[[], datetime], released: Collection[str], *, force: bool
+) -> Arrived:
     """Judge files that belong to no set."""
     span = site.dataset.pipeline.source.completeness.unchanged
-    taken, waiting = (opened, []) if span is None or force else unchanged_for(opened, span, clock)
-    return Arrived(list(taken), {item.file_id: Vouched() for item in taken}, waiting=waiting)
+    free = [item for item in opened if span is None or force or item.file_id in released]
+    bound = [item for item in opened if item not in free]
+    unchanged, waiting = unchanged_for(bound, span, clock) if span else ([], [])
+    taken = sorted((*free, *unchanged), key=lambda item: item.name)
+    return Arrived(taken, {item.file_id: Vouched() for item in taken}, waiting=waiting)
 
 
 def _lists(site: Site, vouchers: Sequence[Landed]) -> dict[str, dict[str, ListedFile] | str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from include.ledger.completeness import Held, Vouched, Waiting
-from include.ledger.landing import Landed, is_temporary, still_open
+from include.ledger.landing import Landed, is_temporary
 from include.ledger.queries import states_sql
-from include.ledger.states import DONE
 from include.ledger.tables import Ledger
+from include.ledger.taking import Known, Taken, take
 from include.spec.dataset import Dataset, load_dataset
 from include.spec.settings import Settings, datasets_folder
 from landfall.gcp.arrival import find_vouchers, judge
@@ -64,39 +64,56 @@ class Findings:
     """What a look at the landing bucket found.
 
     Args:
-        open: files to load.
-        left_behind: files that are loaded and still lie there, in the very generation loaded.
+        taken: what becomes of the files that count.
         vouched: file id to why the file counts, of the files to load.
         held: files to hold before anything of them is read.
         waiting: what waits, and for what.
     """
 
-    open: list[Landed]
-    left_behind: list[Landed]
+    taken: Taken = field(default_factory=Taken)
     vouched: Mapping[str, Vouched] = field(default_factory=dict)
     held: Sequence[Held] = ()
     waiting: Sequence[Waiting] = ()
 
     @property
+    def open(self) -> tuple[Landed, ...]:
+        """Files to load."""
+        return self.taken.open
+
+    @property
     def needs_run(self) -> bool:
         """Whether there is anything for a run to do."""
-        return bool(self.open or self.held)
+        return bool(self.taken.open or self.taken.turned_away or self.held)
 
     def __str__(self) -> str:
         """What a person wants to know of it, in one line."""
-        counts = [f"{len(self.open)} files to load"]
-        if self.held:
-            counts.append(f"{len(self.held)} to hold")
-        return ", ".join((*counts, *map(str, self.waiting[:_SHOWN])))
+        parts = [f"{len(self.open)} files to load"]
+        counts = (
+            (len(self.held), "to hold"),
+            (len(self.taken.leased), "are taken by another run"),
+            (len(self.taken.turned_away), "are new versions of loaded files and are turned away"),
+        )
+        parts += [f"{count} {what}" for count, what in counts if count]
+        return ", ".join((*parts, *map(str, self.waiting[:_SHOWN])))
 
 
-def look(site: Site, *, names: Collection[str] = (), prefix: str = "", force: bool = False) -> Findings:
+def look(
+    site: Site,
+    *,
+    run_id: str,
+    ended: Callable[[str], bool],
+    names: Collection[str] = (),
+    prefix: str = "",
+    force: bool = False,
+) -> Findings:
     """Look which landed files a run should load.
 
     Args:
+        run_id: the run that looks.
+        ended: whether another run is known to have ended.
         names: object names to keep; none: all.
         prefix: object name prefix to keep.
-        force: also files that the ledger shows as done.
+        force: also files that the ledger shows as done, or as taken by another run.
     """
     bucket, glob = site.source
     vouchers = find_vouchers(site)
@@ -107,38 +124,37 @@ def look(site: Site, *, names: Collection[str] = (), prefix: str = "", force: bo
         if not is_temporary(item.name) and item.name.rpartition("/")[2] != voucher
     ]
     if not landed and not vouchers:
-        return Findings([], [])
+        return Findings()
+    known = ask_states(site, bucket, (item.name for item in (*landed, *vouchers)))
+    lease = site.settings.lease_seconds
+    taken = take(landed, known, site.dataset.pipeline.load, run_id=run_id, lease=lease, ended=ended, force=force)
 
     def wanted(name: str) -> bool:
         return name.startswith(prefix) and (not names or name in names)
 
-    states = _states(site, bucket, [*landed, *vouchers])
-    opened = landed if force else still_open(landed, states)
-    arrived = judge(site, landed, vouchers, opened=opened, states=states, wanted=wanted, force=force)
-    done = [item for item in landed if states.get(item.file_id) in DONE and wanted(item.name)]
-    return Findings(
-        open=sorted(arrived.taken, key=lambda item: item.name),
-        left_behind=[] if force else [*done, *arrived.left],
-        vouched=arrived.vouched,
-        held=arrived.held,
-        waiting=arrived.waiting,
+    arrived = judge(site, landed, vouchers, taken=taken, known=known, wanted=wanted, force=force)
+    behind = [item for item in taken.left_behind if wanted(item.name)]
+    taken = replace(
+        taken,
+        open=tuple(arrived.taken),
+        left_behind=() if force else (*behind, *arrived.left),
+        leased=tuple(item for item in taken.leased if wanted(item.name)),
+        turned_away=tuple(item for item in taken.turned_away if wanted(item.name)),
     )
+    return Findings(taken, arrived.vouched, arrived.held, arrived.waiting)
 
 
-def _states(site: Site, bucket: str, landed: list[Landed]) -> dict[str, str]:
+def ask_states(site: Site, bucket: str, names: Iterable[str]) -> list[Known]:
+    """Ask the ledger for every version of some objects; makes the ledger where there is none."""
     from google.cloud.exceptions import NotFound
 
-    parameters = {
-        "dataset": site.dataset.name,
-        "bucket": bucket,
-        "names": sorted({item.name for item in landed}),
-    }
+    parameters = {"dataset": site.dataset.name, "bucket": bucket, "names": sorted(set(names))}
     try:
         rows = site.warehouse.query(states_sql(site.ledger), parameters)
-    except NotFound:  # the first run of all: there is no ledger yet
+    except NotFound:  # the first run of all
         create_ledger(site)
-        return {}
-    return {row["file_id"]: row["state"] for row in rows}
+        return []
+    return [Known.of(row) for row in rows]
 
 
 def create_ledger(site: Site) -> None:

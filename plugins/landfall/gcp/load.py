@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from google.cloud.bigquery import SchemaField
 
     from include.engine.account import Manifest
-    from include.ledger.commit import Commit
     from include.ledger.drift import Drift
-    from include.ledger.plan import Plan
+    from include.ledger.plan import Plan, PlannedFile
     from landfall.gcp.landing import Site
+
+
+_FAILED = "given_up: the run that had taken it could not load it"
+_OVERTAKEN = "given_up: another run was faster with a part of its batch; the rest is planned anew"
 
 
 class LoadBatches(BaseOperator):
@@ -38,18 +41,37 @@ class LoadBatches(BaseOperator):
         self.manifests = manifests
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Commit; returns the plan's address, what was committed and which batches failed."""
-        from include.ledger.accounts import batch_rows, file_rows
-        from include.ledger.drift import joined
-        from include.ledger.identity import commit_id
+        """Commit; returns the plan's address, what was committed, and which batches failed or were left to a new plan.
+
+        Raises:
+            TerminalFailure: nothing could be loaded, or must not be; the run lets go of the files.
+        """
         from include.ledger.plan import Plan
+        from landfall.gcp.events import let_go
         from landfall.gcp.landing import Site
-        from landfall.gcp.late import settle_late
-        from landfall.gcp.target import ready_target
 
         site = Site.of(self.dataset)
         plan_uri = context["ti"].xcom_pull(task_ids="plan")[0]["plan"]
         plan = Plan.model_validate_json(site.storage.read(plan_uri))
+        try:
+            result, left = self._load(site, plan)
+        except TerminalFailure:
+            let_go(site, plan.run_id, plan.files, _FAILED)
+            raise
+        let_go(site, plan.run_id, [file for n in result["failed"] for file in plan.batches[n].files], _FAILED)
+        let_go(site, plan.run_id, left, _OVERTAKEN)
+        return {"plan": plan_uri, **result}
+
+    def _load(self, site: Site, plan: Plan) -> tuple[dict[str, Any], list[PlannedFile]]:
+        """Commit what can be; returns what is told of it, and the files that other runs' commits left open."""
+        from include.ledger.accounts import file_rows
+        from include.ledger.commit import Commit
+        from include.ledger.drift import joined
+        from include.ledger.identity import commit_id
+        from landfall.gcp.commit import Brought, commit_brought
+        from landfall.gcp.late import settle_late
+        from landfall.gcp.target import ready_target
+
         done = {result["batch"]: result["manifest"] for result in self.manifests or () if result}
         failed = [batch.number for batch in plan.batches if batch.number not in done]
         if not done:
@@ -57,36 +79,11 @@ class LoadBatches(BaseOperator):
             raise TerminalFailure(f"no batch was transformed; see the transform task's log. Files: {names}",
                                   files=[file.uri for file in plan.files])  # fmt: skip
         manifests = {number: self._manifest(site, uri) for number, uri in sorted(done.items())}
-        name = commit_id(plan.batches[number].batch_id for number in manifests)
         files = file_rows(plan, manifests, whole_sets=site.dataset.pipeline.load.mode == "replace_partition")
         drift = ready_target(site, joined(manifests, [file["file_id"] for file in files if file["state"] == "loaded"]))
+        name = commit_id((plan.batches[number].batch_id for number in manifests), plan.run_id)
         rows = self._stage_rows(site, manifests, f"{self.dataset}_{name}_rows", drift)
         files = settle_late(site, plan, files, rows)
-        batches = batch_rows(plan, manifests, done, name, files, drift)
-        self._commit(site, plan, manifests, rows, files, batches, name, drift)
-        added = [column.name for column in drift.added]
-        return {"plan": plan_uri, "commit": name, "failed": failed, "added": added, **_totals(batches)}
-
-    def _manifest(self, site: Site, uri: str) -> Manifest:
-        from include.engine.account import Manifest
-
-        return Manifest.from_json(site.storage.read(uri))
-
-    def _commit(
-        self,
-        site: Site,
-        plan: Plan,
-        manifests: dict[int, Manifest],
-        rows: str,
-        files: list[dict[str, Any]],
-        batches: list[dict[str, Any]],
-        name: str,
-        drift: Drift,
-    ) -> None:
-        from include.ledger.accounts import BATCH_TYPES, FILE_TYPES
-        from include.ledger.commit import Commit
-        from landfall.gcp.warehouse import Structs
-
         bad = [uri for manifest in manifests.values() for uri in manifest.quarantine]
         commit = Commit(
             dataset=site.dataset,
@@ -97,19 +94,15 @@ class LoadBatches(BaseOperator):
             evolved=drift.evolved,
             cleared=drift.cleared,
         )
-        parameters = {
-            "dataset": self.dataset,
-            "run_id": plan.run_id,
-            "files": Structs(FILE_TYPES, files),
-            "batches": Structs(BATCH_TYPES, batches),
-            "replaced": self._replaced(site, plan, files),
-            "expected": sum(file["loaded"] for file in files),
-        }
-        self._run(site, commit, parameters, f"landfall-{self.dataset}-{name}-commit")
+        brought = Brought(plan, manifests, done, files, drift)
+        name, batches, left = commit_brought(site, commit, brought)
+        added = [column.name for column in drift.added]
+        return {"commit": name, "failed": failed, "added": added, "left": len(left), **_totals(batches)}, left
 
-    def _run(self, site: Site, commit: Commit, parameters: dict[str, Any], name: str) -> None:
-        job = site.warehouse.run_once(commit.sql(), parameters, name)
-        self.log.info("committed by job %s: %d records loaded", job.job_id, parameters["expected"])
+    def _manifest(self, site: Site, uri: str) -> Manifest:
+        from include.engine.account import Manifest
+
+        return Manifest.from_json(site.storage.read(uri))
 
     def _stage_rows(self, site: Site, manifests: Mapping[int, Manifest], table: str, drift: Drift) -> str:
         """Stage the good parts; those with the same columns together. Returns what to select the rows from."""
@@ -138,22 +131,6 @@ class LoadBatches(BaseOperator):
         rows = site.warehouse.load_parquet(uris, full, schema, f"landfall-{table.replace('_', '-')}")
         self.log.info("staged %d rows of %d parts in %s", rows, len(uris), table)
         return site.ledger.staging(table)
-
-    def _replaced(self, site: Site, plan: Plan, files: list[dict[str, Any]]) -> list[str]:
-        """Ids of loaded versions whose rows make way: older ones of these objects, these themselves if forced."""
-        from include.ledger.queries import states_sql
-
-        newest = {file["name"]: file["generation"] for file in files if file["state"] == "loaded"}
-        if not newest:
-            return []
-        parameters = {"dataset": self.dataset, "bucket": plan.files[0].bucket, "names": sorted(newest)}
-        rows = site.warehouse.query(states_sql(site.ledger), parameters)
-        return sorted(
-            row["file_id"]
-            for row in rows
-            if row["state"] == "loaded"
-            and (row["generation"] < newest[row["name"]] or (plan.force and row["generation"] == newest[row["name"]]))
-        )
 
 
 def _totals(batches: list[dict[str, Any]]) -> dict[str, int]:

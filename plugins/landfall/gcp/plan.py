@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from include.ledger.plan import Plan, Reference
     from landfall.gcp.landing import Site
 
-_FILE_TYPES = {
-    "file_id": "STRING", "bucket": "STRING", "name": "STRING", "generation": "INT64", "checksum": "STRING",
-    "size": "INT64", "batch_id": "STRING", "state": "STRING", "reason": "STRING", "voucher": "STRING",
-    "vouched_at": "TIMESTAMP",
-}  # fmt: skip
-
 
 class PlanRun(BaseOperator):
     """Decide what this run loads and write it down; returns one item for each batch.
@@ -44,6 +38,7 @@ class PlanRun(BaseOperator):
         from include.spec.checks import check_dataset
         from landfall.gcp.function import ask_function
         from landfall.gcp.landing import Site, look
+        from landfall.gcp.redelivered import turn_away
         from landfall.gcp.selection import selection
 
         site = Site.of(self.dataset)
@@ -55,8 +50,10 @@ class PlanRun(BaseOperator):
         found = look(site, **chosen)
         if found.held:
             self._hold(context, site, found.held)
+        if found.taken.turned_away:
+            turn_away(context, site, found.taken.turned_away)
         if not found.open:
-            raise AirflowSkipException(f"nothing to load: {found}" if found.held else "another run took the files")
+            raise AirflowSkipException(f"nothing is left to load: {found}")
         deployed = ask_function(site.settings.function_url)
         plan = make_plan(
             site.dataset,
@@ -64,7 +61,8 @@ class PlanRun(BaseOperator):
             run_id=context["run_id"],
             references=self._upload_references(site),
             force=chosen["force"],
-            left_behind=found.left_behind,
+            left_behind=found.taken.left_behind,
+            released=found.taken.released,
             engine=deployed.engine,
             keys=deployed.keys,
             vouched=found.vouched,
@@ -91,35 +89,28 @@ class PlanRun(BaseOperator):
     def _write(self, site: Site, plan: Plan) -> str:
         from include.ledger.identity import content_hash
         from include.ledger.states import FileState
+        from landfall.gcp.events import write_events
 
         content = plan.model_dump_json(indent=1).encode()
         uri = site.work_uri("plans", f"{content_hash(plan.run_id.encode())}.json")
         site.storage.write(uri, content)
-        rows = [
-            {**file.model_dump(), "batch_id": batch.batch_id, "state": FileState.PLANNED, "reason": None}
-            for batch in plan.batches
-            for file in batch.files
-        ]
-        self._note(site, plan.run_id, rows)
+        # A file that is loaded keeps that state while it is loaded again.
+        write_events(
+            site,
+            plan.run_id,
+            FileState.PLANNED,
+            ((file, batch.batch_id, None) for batch in plan.batches for file in batch.files),
+        )
         return uri
 
     def _hold(self, context: Context, site: Site, held: Sequence[Held]) -> None:
         """Hold files before anything of them is read: first told, then noted, so that nobody is left untold."""
+        from include.ledger.completeness import Vouched
         from include.ledger.plan import pinned
         from include.ledger.states import FileState
+        from landfall.gcp.events import write_events
         from landfall.notifiers.held import tell_held
 
-        tell_held(context, site.dataset, {pinned(item.file).uri: item.reason for item in held})
-        rows = [
-            {**pinned(item.file).model_dump(), "batch_id": None, "state": FileState.HELD, "reason": item.reason,
-             "voucher": item.voucher}
-            for item in held
-        ]  # fmt: skip
-        self._note(site, context["run_id"], rows)
-
-    def _note(self, site: Site, run_id: str, rows: list[dict[str, Any]]) -> None:
-        from include.ledger.queries import plan_sql
-        from landfall.gcp.warehouse import Structs
-
-        parameters = {"dataset": self.dataset, "run_id": run_id, "files": Structs(_FILE_TYPES, rows)}
-        site.warehouse.query(plan_sql(site.ledger), parameters)
+        files = [(pinned(item.file, Vouched(item.voucher)), item.reason) for item in held]
+        tell_held(context, site.dataset, {file.uri: reason for file, reason in files})
+        write_events(site, context["run_id"], FileState.HELD, ((file, None, reason) for file, reason in files))

@@ -91,6 +91,7 @@ def _input(file: PlannedFile) -> dict[str, Any]:
         "generation": file.generation,
         "size": file.size,
         "crc32c": file.checksum,
+        "released": file.released,
     }
     if file.promised:
         pinned["promised"] = asdict(file.promised)

@@ -44,15 +44,15 @@ class VerifyLoad(BaseOperator):
         return answers
 
     def _reconcile(self, site: Site, run_id: str) -> list[str]:
-        from include.ledger.verify import reconciliation
+        from include.ledger.verify import agrees, reconciliation
 
-        merged = site.dataset.pipeline.load.mode == "merge"
+        mode = site.dataset.pipeline.load.mode
         parameters = {"dataset": self.dataset, "run_id": run_id}
         wrong = []
         for row in site.warehouse.query(reconciliation(site.dataset, site.ledger), parameters):
             present, loaded = row["present"], row["loaded"]
             self.log.info("%s: %d records loaded, %d of them in the table", row["name"], loaded, present)
-            if present > loaded or (present < loaded and not merged):
+            if not agrees(mode, loaded=loaded, present=present, later=row["later"]):
                 message = f"{row['name']}: the ledger says {loaded} records were loaded, the table holds {present}"
                 wrong.append(f"{message}. Look for another writer of {site.dataset.pipeline.load.table}.")
         return wrong

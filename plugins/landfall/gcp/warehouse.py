@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from landfall.errors import TerminalFailure, TransientFailure
+from landfall.errors import LostRace, TerminalFailure, TransientFailure
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client, LoadJob, QueryJob, SchemaField
+    from tenacity import Retrying
 
     from include.ledger.drift import TableColumn
 
@@ -24,9 +25,18 @@ _TRANSIENT = {
     "backendError", "internalError", "jobBackendError", "jobInternalError", "jobRateLimitExceeded",
     "rateLimitExceeded", "tableUnavailable", "timeout",
 }  # fmt: skip
-_LOST_RACE = ("Transaction is aborted due to concurrent update", "Failed to commit", "conflict")
+# The last two are local-bigquery's.
+_LOST_RACE = (
+    "Transaction is aborted due to concurrent update", "Could not serialize access", "conflict", "Failed to commit",
+    "Conflict on update",
+)  # fmt: skip
+# Of eight that race for good one wins each time: the last has its turn within seconds, and Airflow need not know.
+_RACES, _RACE_SECONDS = 20, 5.0
+# A staging table that ends sooner than a commit may take is as good as gone.
+_STAGING_REST = timedelta(hours=2)
 
 Row = Mapping[str, Any]
+Answer = TypeVar("Answer")
 
 
 class Warehouse:
@@ -50,12 +60,17 @@ class Warehouse:
         return hook.get_client(project_id=self.project, location=self.location)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Run a query and return its rows; for what may be asked twice without harm."""
-        job = self.client.query(sql, job_config=self._query_config(parameters or {}))
-        return [dict(row.items()) for row in job.result()]
+        """Run a query and return its rows; for what may be asked twice without harm.
+
+        One that loses a race has done nothing and is run again at once; `CREATE TABLE IF NOT EXISTS` can lose one.
+        """
+        config = self._query_config(parameters or {})
+        return _raced(lambda: [dict(row.items()) for row in self.client.query(sql, job_config=config).result()])
 
     def run_once(self, sql: str, parameters: Mapping[str, Any], name: str) -> QueryJob:
         """Run a script once under a name: attach where it runs, be content where it ran, try anew where it failed.
+
+        One that loses a race to another transaction is run again at once, a few times, under the next numbers.
 
         Raises:
             TerminalFailure, TransientFailure: the script failed.
@@ -65,11 +80,14 @@ class Warehouse:
             config = self._query_config(parameters)
             return self.client.query(sql, job_config=config, job_id=job_id, job_retry=None)
 
-        job: QueryJob = self._once(name, submit)
+        job: QueryJob = _races()(self._once, name, submit)
         return job
 
     def load_parquet(self, uris: Sequence[str], table: str, schema: Sequence[SchemaField], name: str) -> int:
-        """Load Parquet files into a table that is made anew, once under this name; returns its number of rows."""
+        """Load Parquet files into a table that is made anew, once under this name; returns its number of rows.
+
+        A table that an earlier try filled and that is gone since is filled again.
+        """
         from google.cloud import bigquery
 
         options = bigquery.ParquetOptions()
@@ -84,8 +102,18 @@ class Warehouse:
         def submit(job_id: str) -> LoadJob:
             return self.client.load_table_from_uri(list(uris), table, job_config=config, job_id=job_id)
 
-        job: LoadJob = self._once(name, submit)
+        job: LoadJob = self._once(name, submit, lambda: self._stays(table))
         return int(job.output_rows or 0)
+
+    def _stays(self, table: str) -> bool:
+        """Whether a table is there and will be for a while."""
+        from google.api_core.exceptions import NotFound
+
+        try:
+            expires = self.client.get_table(table).expires
+        except NotFound:
+            return False
+        return expires is None or expires - datetime.now(UTC) > _STAGING_REST
 
     def columns(self, table: str) -> list[TableColumn]:
         """Return a table's columns as they are now.
@@ -109,9 +137,14 @@ class Warehouse:
         dataset.location = self.location
         if expiring:
             dataset.default_table_expiration_ms = int(_STAGING_LIFETIME.total_seconds() * 1000)
-        self.client.create_dataset(dataset, exists_ok=True)
+        _raced(lambda: self.client.create_dataset(dataset, exists_ok=True))
 
-    def _once(self, name: str, submit: Any) -> Any:  # noqa: ANN401 - a query job or a load job
+    def _once(self, name: str, submit: Any, holds: Callable[[], bool] = lambda: True) -> Any:  # noqa: ANN401
+        """Submit a query job or a load job under the first number that is free or whose job has done the work.
+
+        Args:
+            holds: whether the work of a job that succeeded is still there.
+        """
         from google.api_core.exceptions import Conflict
 
         for attempt in range(1, _MAX_ATTEMPTS):
@@ -120,7 +153,7 @@ class Warehouse:
                 job = submit(job_id)
             except Conflict:
                 job = self.client.get_job(job_id, location=self.location)
-                if job.done() and job.error_result:
+                if job.done() and (job.error_result or not holds()):
                     continue
                 log.info("job %s was submitted before and is %s: attaching", job_id, job.state)
             self._wait(job)
@@ -142,13 +175,44 @@ class Warehouse:
         return bigquery.QueryJobConfig(query_parameters=typed, use_legacy_sql=False)
 
 
+def _races() -> Retrying:
+    """What runs again, soon and at random moments, a transaction that lost a race."""
+    import tenacity
+
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(LostRace),
+        wait=tenacity.wait_random_exponential(multiplier=0.1, max=_RACE_SECONDS),
+        stop=tenacity.stop_after_attempt(_RACES),
+        before_sleep=tenacity.before_sleep_log(log, logging.INFO),
+        reraise=True,
+    )
+
+
+def _raced(call: Callable[[], Answer]) -> Answer:
+    """Make a call that may lose a race, until it does not; what else goes wrong is raised as it comes."""
+    from google.api_core.exceptions import GoogleAPICallError
+
+    def attempt() -> Answer:
+        try:
+            return call()
+        except GoogleAPICallError as error:
+            found = classify(error, "BigQuery")
+            if isinstance(found, LostRace):
+                raise found from error
+            raise
+
+    return _races()(attempt)
+
+
 def classify(error: Any, what: str) -> Exception:  # noqa: ANN401 - google.api_core's error, imported lazily
     """Tell by its reason whether trying again can help; a status alone does not say (a lost race is a 400)."""
     reasons = {str(detail.get("reason", "")) for detail in getattr(error, "errors", None) or ()}
     message = f"{what}: {error.message if hasattr(error, 'message') else error}"
     lost_race = any(mark in message for mark in _LOST_RACE)
     status = int(getattr(error, "code", 0) or 0)
-    if reasons & _TRANSIENT or lost_race or status >= 500 or status == 429:
+    if lost_race:
+        return LostRace(message)
+    if reasons & _TRANSIENT or status >= 500 or status == 429:
         return TransientFailure(message)
     return TerminalFailure(message)
 

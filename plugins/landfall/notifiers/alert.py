@@ -19,8 +19,8 @@ class Alert:
     """One failure, as people are told of it.
 
     Args:
-        kind: failure; held, of files that wait for a person; evolved, of new columns in the target; or deadline_missed,
-            of a whole run (no task, no tries).
+        kind: failure; held, of files that wait for a person; redelivered, of files that were turned away; evolved, of
+            new columns in the target; or deadline_missed, of a whole run (no task, no tries).
         map_index: of a mapped task; -1 for one that is not mapped.
         try_number: the try that failed, from 1.
         max_tries: tries in all; 0 where unknown.
@@ -52,7 +52,10 @@ class Alert:
     @property
     def subject(self) -> str:
         """One line of at most 200 characters."""
-        said = {"deadline_missed": "deadline missed", "held": "files held", "evolved": "columns added"}
+        said = {
+            "deadline_missed": "deadline missed", "held": "files held", "redelivered": "files turned away",
+            "evolved": "columns added",
+        }  # fmt: skip
         what = said.get(self.kind) or f"{self._task} failed"
         return _cut(f"[landfall] {self.dataset}: {what}: {self.reason.splitlines()[0]}", 200)
 

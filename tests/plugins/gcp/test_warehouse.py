@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from landfall.errors import TerminalFailure, TransientFailure
+from landfall.errors import LostRace, TerminalFailure, TransientFailure
 from landfall.gcp.warehouse import Structs, Warehouse, classify
 
 
@@ -86,8 +86,9 @@ class Answer(Exception):
         (Answer(429, "slow down"), TransientFailure),
         (Answer(403, "Exceeded rate limits", "rateLimitExceeded"), TransientFailure),
         (Answer(403, "Permission denied", "accessDenied"), TerminalFailure),
-        (Answer(400, "Transaction is aborted due to concurrent update against table x"), TransientFailure),
-        (Answer(400, "Failed to commit"), TransientFailure),
+        (Answer(400, "Transaction is aborted due to concurrent update against table x"), LostRace),
+        (Answer(400, "Could not serialize access to table x due to concurrent update"), LostRace),
+        (Answer(400, "Failed to commit"), LostRace),
         (Answer(400, "Syntax error", "invalidQuery"), TerminalFailure),
         (Answer(404, "no such table", "notFound"), TerminalFailure),
     ],
