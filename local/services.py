@@ -138,6 +138,8 @@ def landfall_settings() -> dict[str, str]:
         "LANDFALL_PROJECT": PROJECT,
         "LANDFALL_LOCATION": LOCATION,
         "GOOGLE_CLOUD_PROJECT": PROJECT,
+        # A run that somebody interrupted is for ever `running` to `airflow dags test`: let its files go soon.
+        "LANDFALL_LEASE": "2m",
         **BUCKETS,
     }
 

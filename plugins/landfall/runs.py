@@ -8,7 +8,8 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-_ENDED = frozenset({"success", "failed"})
+# A tuple: Airflow gives an enum that equals its text, but has another hash.
+_ENDED = ("success", "failed")
 
 
 def has_ended(context: Mapping[str, Any], run_id: str) -> bool:
@@ -26,7 +27,7 @@ def has_ended(context: Mapping[str, Any], run_id: str) -> bool:
     if ask is None or dag is None:
         return False
     try:
-        return str(ask(dag_id=dag.dag_id, run_id=run_id)) in _ENDED
+        return ask(dag_id=dag.dag_id, run_id=run_id) in _ENDED
     except (AirflowRuntimeError, httpx.HTTPError) as error:
         # Unknown, or not to be asked for now: the lease's time says when the files are free.
         log.info("the state of run %s is not known: %s", run_id, error)

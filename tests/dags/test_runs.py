@@ -26,7 +26,7 @@ schema:
 PIPELINE = """
 source: {{uri: "gs://{{landing}}/{name}/{glob}", complete: {complete}{wait}}}
 format: {{type: csv}}
-load: {{table: runs.{name}, mode: {mode}}}
+load: {{table: runs.{name}, mode: {mode}{load}}}
 retry: {{attempts: 1}}
 tolerate: {{quarantined: 60%}}
 """
@@ -74,13 +74,13 @@ def _code(reason: str | None) -> str | None:
 
 @pytest.fixture
 def case(request: pytest.FixtureRequest, tmp_path: Path, run_dag: Any, landing: Any, query: Any) -> Callable[..., Case]:
-    def make(mode: str = "append", glob: str = "**", complete: str = "none", wait: str = "") -> Case:
+    def make(mode: str = "append", glob: str = "**", complete: str = "none", wait: str = "", load: str = "") -> Case:
         name = request.node.name.partition("[")[0][5:55].rstrip("_")
         folder = tmp_path / "datasets" / name
         folder.mkdir(parents=True)
         (folder / "contract.yaml").write_text(CONTRACT)
         filled = PIPELINE.format(
-            name=name, mode=mode, glob=glob, complete=complete, wait=f", wait: {wait}" if wait else ""
+            name=name, mode=mode, load=load, glob=glob, complete=complete, wait=f", wait: {wait}" if wait else ""
         )
         (folder / "pipeline.yaml").write_text(filled)
         return Case(name, tmp_path / "datasets", run_dag, landing, query)
@@ -241,6 +241,83 @@ def test_a_file_whose_run_failed_is_found_again(case: Any, monkeypatch: pytest.M
     assert it.landed() == {"a.csv"}
     assert it.run().tasks == SUCCESS
     assert it.rows() == [(1, "x")]
+
+
+def test_a_run_that_could_transform_nothing_lets_go_of_its_files(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    it = case()
+    it.land("a.csv", "id,day,name\n1,2026-01-01,x\n")
+    from landfall.gcp.transform import TransformBatch
+
+    with monkeypatch.context() as broken:
+        broken.setattr(TransformBatch, "_post", _refuse)
+        failed = it.run()
+    assert failed.state == "failed"
+    assert it.files() == {"a.csv": "seen: given_up"}
+    assert it.run().tasks == SUCCESS
+    assert it.rows() == [(1, "x")]
+
+
+def _refuse(*_: Any) -> Any:
+    from landfall.errors import TerminalFailure
+
+    raise TerminalFailure("the function answered 403: not today")
+
+
+def _taken_by(it: Case, run_id: str) -> None:
+    """Write to the ledger that a run has taken every landed file."""
+    from include.ledger.plan import pinned
+    from include.ledger.states import FileState
+    from landfall.gcp.events import write_events
+    from landfall.gcp.landing import Site
+
+    site = Site.of(it.name)
+    landed = site.storage.find(*site.source)
+    write_events(site, run_id, FileState.PLANNED, [(pinned(item), None, None) for item in landed])
+
+
+def test_a_file_is_left_to_the_run_that_took_it_until_that_run_has_ended(
+    case: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANDFALL_LEASE", "6h")
+    it = case()
+    ended = it.run()
+    it.land("a.csv", "id,day,name\n1,2026-01-01,x\n")
+    _taken_by(it, "manual__another")
+    assert it.run().tasks == SKIPPED, "nobody knows that run: it may be alive"
+    monkeypatch.setenv("LANDFALL_LEASE", "1s")
+    assert it.run().tasks == SUCCESS, "its time is up"
+    monkeypatch.setenv("LANDFALL_LEASE", "6h")
+    it.land("b.csv", "id,day,name\n2,2026-01-01,y\n")
+    _taken_by(it, ended.run_id)
+    assert it.run().tasks == SUCCESS, "Airflow knows that this run has ended"
+    assert it.rows() == [(1, "x"), (2, "y")]
+
+
+def test_under_skip_a_new_version_is_turned_away_told_about_and_archived(
+    case: Any, landing: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    it = case(load=", redelivered: skip")
+    it.land("a.csv", "id,day,name\n1,2026-01-01,old\n")
+    assert it.run().tasks == SUCCESS
+    it.land("a.csv", "id,day,name\n1,2026-01-01,new\n")
+    again = it.run()
+    assert again.state == "success"
+    assert (again.tasks["plan"], again.tasks["load"]) == (["skipped"], ["skipped"])
+    assert it.rows() == [(1, "old")]
+    assert it.files() == {"a.csv": "rejected: redelivered"}
+    assert it.landed() == set(), "it does not lie there for ever"
+    archived = landing.client.bucket("landfall-archive").list_blobs(prefix=f"{it.name}/")
+    assert len([blob.name for blob in archived]) == 2, "each version under its generation"
+    assert "files turned away" in caplog.text
+    assert it.run().tasks == SKIPPED
+
+
+def test_versions_of_a_file_stay_side_by_side(case: Any) -> None:
+    it = case(load=", redelivered: version")
+    for content in ("old", "new"):
+        it.land("a.csv", f"id,day,name\n1,2026-01-01,{content}\n")
+        assert it.run().tasks == SUCCESS
+    assert it.rows() == [(1, "new"), (1, "old")]
 
 
 def test_the_form_loads_one_file_again_in_place_of_its_rows(case: Any) -> None:

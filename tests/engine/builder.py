@@ -97,10 +97,11 @@ def run(
     secrets: Secrets = SECRETS,
     references: dict[str, Path] | None = None,
     limits: Limits | None = None,
+    released: bool = False,
 ) -> Result:
     """Run the engine over files given as bytes."""
     inputs = [
-        Input(f"file-{n}", f"gs://landing/{n}", lambda data=data: io.BytesIO(data), len(data))  # type: ignore[misc]
+        Input(f"file-{n}", f"gs://landing/{n}", lambda data=data: io.BytesIO(data), len(data), released)  # type: ignore[misc]
         for n, data in enumerate(files)
     ]
     limits = limits or Limits(block=block, threads=1)

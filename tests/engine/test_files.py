@@ -165,6 +165,13 @@ def test_a_file_over_its_tolerance_is_held_with_the_numbers(tmp_path: Path) -> N
     assert (held.file.quarantined, held.file.failed, held.manifest.loaded) == (3, 1, 2)
 
 
+def test_a_released_file_is_not_held_for_its_tolerance_and_for_nothing_else(tmp_path: Path) -> None:
+    spec = dataset(column("a"), column("b", "integer"), tolerate={"quarantined": "25%"})
+    freed = run(spec, tmp_path, lines("a,b", "x,1", "x,?"), released=True)
+    assert (freed.file.state, freed.file.loaded, freed.file.quarantined) == ("accepted", 1, 1)
+    assert run(spec, tmp_path, lines("nonsense", "x"), released=True).code == "missing_column"
+
+
 def test_an_input_that_cannot_be_read_raises_its_own_error(tmp_path: Path) -> None:
     from include.engine.run import Input, transform
 

@@ -14,7 +14,10 @@ import pytest
 
 from include.ledger.landing import Landed
 from include.ledger.plan import Plan, make_plan
+from include.ledger.states import FileState
 from include.ledger.tables import FILE_ID
+from landfall.gcp.archive import ArchiveFiles
+from landfall.gcp.events import write_events
 from landfall.gcp.landing import Site, ask_states, create_ledger
 from landfall.gcp.load import LoadBatches
 from landfall.gcp.transform import TransformBatch
@@ -38,7 +41,7 @@ schema:
       - {name: name, logicalType: string}
 """
 PIPELINE = """
-source: {{uri: "gs://{{landing}}/{name}/*/*.csv"}}
+source: {{uri: "gs://{{landing}}/{name}/*/*.csv", complete: marker}}
 format: {{type: csv}}
 load: {{table: races.{name}, mode: {mode}}}
 """
@@ -52,14 +55,14 @@ DISJOINT = [[f"{run}/a", f"{run}/b"] for run in range(COMMITTERS)]
 class Context(dict[str, Any]):
     """As much of Airflow's context as the tasks after `plan` need."""
 
-    def __init__(self, run_id: str, plan: str) -> None:
+    def __init__(self, run_id: str, plan: str, load: dict[str, Any] | None = None) -> None:
         super().__init__(run_id=run_id, params={}, ti=self)
-        self.try_number, self._plan = 1, plan
+        self.try_number = 1
+        self._returned = {"plan": [{"plan": plan}], "load": load}
 
-    def xcom_pull(self, task_ids: str) -> list[dict[str, Any]]:
-        """Return what `plan` returned."""
-        assert task_ids == "plan"
-        return [{"plan": self._plan}]
+    def xcom_pull(self, task_ids: str) -> Any:
+        """Return what a task returned."""
+        return self._returned[task_ids]
 
 
 def _at_once(run_once: Callable[..., Any], racers: int) -> Callable[..., Any]:
@@ -173,6 +176,38 @@ def test_eight_runs_that_commit_at_once_load_every_file_once(
     assert it.rows() == Counter(dict.fromkeys(once, 2))
     for number in range(COMMITTERS):
         VerifyLoad(task_id="verify", dataset=it.name).execute({"run_id": f"run{number}-0"})  # type: ignore[arg-type]
+
+
+def test_a_run_that_was_slower_archives_what_is_loaded_and_says_the_same_when_tried_again(
+    arena: Callable[[str], Arena],
+) -> None:
+    it = arena("replace_partition")
+    it.landed = it.land({"1/a", "2/a", "3/a"})
+    fast, slow = (it.plan(run, [it.landed[name] for name in names]) for run, names in
+                  (("fast", ["1/a", "2/a"]), ("slow", ["2/a", "3/a", "1/a"])))  # fmt: skip
+    assert it.load(*fast)["loaded"] == 4
+    first, again = it.load(*slow), it.load(*slow)
+    assert (first["loaded"], first["left"], first["failed"]) == (2, 0, [])
+    assert {**again, "commit": first["commit"]} == first, "its own commit of an earlier try is not another run's"
+    bucket = it.site.source[0]
+    it.site.storage.write(f"gs://{bucket}/{it.name}/1/a.csv", b"id,day,name\n9,2026-01-02,newer\n")
+    report = ArchiveFiles(task_id="archive", dataset=it.name).execute(Context("slow", slow[1], first))  # type: ignore[arg-type]
+    assert (report["archived"], report["held"]) == (2, 0), "loaded by either run, in the generation loaded"
+    assert [item.name for item in it.site.storage.find(bucket, f"{it.name}/*/*.csv")] == [f"{it.name}/1/a.csv"]
+
+
+def test_the_rest_of_a_batch_that_another_run_has_settled_in_part_is_let_go(arena: Callable[[str], Arena]) -> None:
+    it = arena("append")
+    it.landed = it.land({"1/a", "2/a"})
+    fast = it.plan("fast", [it.landed["1/a"]])
+    slow = it.plan("slow", [it.landed["1/a"], it.landed["2/a"]])
+    write_events(it.site, "slow", FileState.PLANNED, [(file, None, None) for file in slow[0].files])
+    it.load(*fast)
+    result = it.load(*slow)
+    assert (result["loaded"], result["left"], result["commit"]) == (0, 1, "")
+    known = ask_states(it.site, it.site.source[0], [file.name for file in slow[0].files])
+    found = {item.name.removeprefix(f"{it.name}/"): (item.state, item.holder) for item in known}
+    assert found == {"1/a.csv": ("loaded", "slow"), "2/a.csv": ("seen", None)}
 
 
 @pytest.mark.parametrize("mode", MODES)

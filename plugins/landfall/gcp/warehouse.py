@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MAX_ATTEMPTS = 100
+_MAX_NUMBER = 1_000
 _STAGING_LIFETIME = timedelta(days=3)
 # https://cloud.google.com/bigquery/docs/error-messages
 _TRANSIENT = {
@@ -80,7 +80,9 @@ class Warehouse:
             config = self._query_config(parameters)
             return self.client.query(sql, job_config=config, job_id=job_id, job_retry=None)
 
-        job: QueryJob = _races()(self._once, name, submit)
+        # Shared by the tries of a race, so that each goes on where the one before it lost.
+        numbers = iter(range(1, _MAX_NUMBER))
+        job: QueryJob = _races()(self._once, name, submit, numbers)
         return job
 
     def load_parquet(self, uris: Sequence[str], table: str, schema: Sequence[SchemaField], name: str) -> int:
@@ -102,7 +104,7 @@ class Warehouse:
         def submit(job_id: str) -> LoadJob:
             return self.client.load_table_from_uri(list(uris), table, job_config=config, job_id=job_id)
 
-        job: LoadJob = self._once(name, submit, lambda: self._stays(table))
+        job: LoadJob = self._once(name, submit, iter(range(1, _MAX_NUMBER)), lambda: self._stays(table))
         return int(job.output_rows or 0)
 
     def _stays(self, table: str) -> bool:
@@ -139,16 +141,20 @@ class Warehouse:
             dataset.default_table_expiration_ms = int(_STAGING_LIFETIME.total_seconds() * 1000)
         _raced(lambda: self.client.create_dataset(dataset, exists_ok=True))
 
-    def _once(self, name: str, submit: Any, holds: Callable[[], bool] = lambda: True) -> Any:  # noqa: ANN401
-        """Submit a query job or a load job under the first number that is free or whose job has done the work.
+    def _once(
+        self, name: str, submit: Callable[[str], Any], numbers: Iterator[int], holds: Callable[[], bool] = lambda: True
+    ) -> Any:  # noqa: ANN401 - a query job or a load job
+        """Submit a job under the first number that is free or whose job has done the work.
 
         Args:
+            submit: submits it under an id.
+            numbers: the numbers to try.
             holds: whether the work of a job that succeeded is still there.
         """
         from google.api_core.exceptions import Conflict
 
-        for attempt in range(1, _MAX_ATTEMPTS):
-            job_id = f"{name}-{attempt}"
+        for number in numbers:
+            job_id = f"{name}-{number}"
             try:
                 job = submit(job_id)
             except Conflict:
@@ -158,7 +164,7 @@ class Warehouse:
                 log.info("job %s was submitted before and is %s: attaching", job_id, job.state)
             self._wait(job)
             return job
-        raise TerminalFailure(f"job {name} failed {_MAX_ATTEMPTS} times; look at its errors in BigQuery")
+        raise TerminalFailure(f"job {name} failed {_MAX_NUMBER - 1} times; look at its errors in BigQuery")
 
     def _wait(self, job: Any) -> None:  # noqa: ANN401
         from google.api_core.exceptions import GoogleAPICallError

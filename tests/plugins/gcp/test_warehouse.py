@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from landfall.errors import LostRace, TerminalFailure, TransientFailure
+from landfall.gcp.storage import Storage
 from landfall.gcp.warehouse import Structs, Warehouse, classify
 
 
@@ -54,6 +59,66 @@ def test_a_job_that_another_process_submitted_is_attached_to(warehouse: Warehous
     assert job.job_id == f"{name}-1"
     assert job.done()
     assert warehouse.query(f"SELECT COUNT(*) c FROM {target}") == [{"c": 1}]
+
+
+def numbers() -> list[Any]:
+    from google.cloud.bigquery import SchemaField
+
+    return [SchemaField("n", "INT64")]
+
+
+def parquet(name: str, rows: int) -> str:
+    """Put a Parquet file of numbers into the work bucket; returns its address."""
+    made = io.BytesIO()
+    pq.write_table(pa.table({"n": list(range(rows))}), made)
+    uri = f"gs://landfall-work/{name}.parquet"
+    Storage("google_cloud_default").write(uri, made.getvalue(), "application/octet-stream")
+    return uri
+
+
+def test_a_load_that_was_done_is_not_done_again(warehouse: Warehouse, name: str) -> None:
+    from google.cloud.exceptions import NotFound
+
+    target = f"landfall-local.jobs.t{uuid.uuid4().hex}"
+    for _ in range(2):
+        assert warehouse.load_parquet([parquet(name, 3)], target, numbers(), name) == 3
+    with pytest.raises(NotFound):
+        warehouse.client.get_job(f"{name}-2", location="US")
+
+
+def test_a_load_whose_table_has_expired_is_done_again_under_the_next_number(warehouse: Warehouse, name: str) -> None:
+    target = f"landfall-local.jobs.t{uuid.uuid4().hex}"
+    warehouse.load_parquet([parquet(name, 3)], target, numbers(), name)
+    warehouse.client.delete_table(target)
+    assert warehouse.load_parquet([parquet(name, 3)], target, numbers(), name) == 3
+    assert warehouse.client.get_job(f"{name}-2", location="US").done()
+    assert warehouse.query(f"SELECT COUNT(*) c FROM `{target}`") == [{"c": 3}]
+
+
+def test_a_load_whose_table_is_about_to_expire_is_done_again(warehouse: Warehouse, name: str) -> None:
+    target = f"landfall-local.jobs.t{uuid.uuid4().hex}"
+    warehouse.load_parquet([parquet(name, 3)], target, numbers(), name)
+    table = warehouse.client.get_table(target)
+    table.expires = datetime.now(UTC) + timedelta(minutes=5)
+    warehouse.client.update_table(table, ["expires"])
+    assert not warehouse._stays(target)
+
+
+def test_a_transaction_that_loses_a_race_is_run_again_at_once(
+    warehouse: Warehouse, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = table(warehouse)
+    waits = iter([LostRace("Failed to commit"), LostRace("Failed to commit"), None])
+    wait = Warehouse._wait
+
+    def lose(self: Warehouse, job: Any) -> None:
+        wait(self, job)
+        lost = next(waits)
+        if lost:
+            raise lost
+
+    monkeypatch.setattr(Warehouse, "_wait", lose)
+    assert warehouse.run_once(f"SELECT * FROM {target}", {}, name).job_id == f"{name}-3"
 
 
 def test_rows_travel_as_one_parameter_whatever_they_hold(warehouse: Warehouse) -> None:
