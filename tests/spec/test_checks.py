@@ -74,7 +74,7 @@ FINDINGS = [
     (without_partition, PIPELINE, "load.mode", "needs a partition column", "partitioned"),
     (pipeline(load={"mode": "merge", "redelivered": "replace"}), PIPELINE, "load.redelivered",
      "what the old version overwrote is gone", "Use `version`"),
-    (pipeline(load={"mode": "replace_partition", "redelivered": "version"}), PIPELINE, "load.redelivered",
+    (pipeline(source={"complete": "marker"}, load={"mode": "replace_partition", "redelivered": "version"}), PIPELINE, "load.redelivered",
      "replaces its days", "Use `replace`"),
     (column(2, partitioned=True), CONTRACT, COLUMN, "more than one partitioned", "keep one"),
     (latency(0), CONTRACT, "slaProperties.0.value", "makes no deadline", "above zero"),
