@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,10 +15,11 @@ from include.ledger.states import FileState
 from include.ledger.tables import COUNTS, FILE_ID, RECORD, Ledger, create_target_sql
 from include.ledger.taking import Known
 from include.spec.dataset import CONTRACT, PIPELINE, Dataset, build_dataset
-from landfall.errors import TerminalFailure
+from landfall.errors import TerminalFailure, TransientFailure
 from landfall.gcp.warehouse import Structs, Warehouse
 
 numbers = itertools.count()
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 CONTRACT_TEXT = b"""
 {kind: DataContract, apiVersion: v3.1.0, id: t, version: 1.0.0, status: active, schema: [{name: t, properties: [
@@ -30,7 +32,7 @@ CONTRACT_TEXT = b"""
 def dataset_of(mode: str, redelivered: str | None = None) -> Dataset:
     policy = f", redelivered: {redelivered}" if redelivered else ""
     pipeline = f"""
-    {{source: {{uri: "gs://b/x/*"}}, format: {{type: csv}},
+    {{source: {{uri: "gs://b/x/*", complete: marker}}, format: {{type: csv}},
       load: {{table: tests.t{next(numbers)}, mode: {mode}{policy}}}}}
     """.encode()
     return build_dataset(f"d{next(numbers)}", {CONTRACT: CONTRACT_TEXT, PIPELINE: pipeline})
@@ -64,6 +66,9 @@ class Bench:
         released: tuple[str, ...] = (),
         force: bool = False,
         expected: int | None = None,
+        vouched: datetime | None = None,
+        late: bool = False,
+        again: tuple[str, ...] = (),
     ) -> None:
         """Commit files, given as name to rows of (key, day, value)."""
         name = f"stage{next(numbers)}"
@@ -72,7 +77,8 @@ class Bench:
         rows = [
             {"file_id": f"{file}@{generation}", "bucket": "b", "name": file, "generation": generation, "checksum": "",
              "size": 1, "released": file in released, "state": states.get(file, "loaded"), "reason": None,
-             "batch_id": "batch", "place": place,
+             "batch_id": "batch", "place": place, "voucher": "set", "vouched_at": vouched, "late": late,
+             "again": file in again,
              **dict.fromkeys(COUNTS, 0), "records": len(content), "loaded": len(content)}
             for place, (file, content) in enumerate(files.items())
         ]  # fmt: skip
@@ -166,6 +172,34 @@ def test_a_partition_is_replaced_and_its_neighbours_stay(warehouse: Warehouse) -
     bench.commit({"a.csv": [(1, "2026-01-01", "x"), (2, "2026-01-02", "y")]})
     bench.commit({"b.csv": [(3, "2026-01-02", "z")]})
     assert bench.rows() == [(1, "2026-01-01", "x"), (3, "2026-01-02", "z")]
+
+
+def test_a_held_file_is_loaded_only_on_purpose_with_its_set(warehouse: Warehouse) -> None:
+    bench = Bench(warehouse, "replace_partition")
+    bench.commit({"a.csv": [(1, "2026-01-01", "x")]}, states={"a.csv": "held"})
+    with pytest.raises(TerminalFailure, match="or held or rejected"):
+        bench.commit({"a.csv": [(1, "2026-01-01", "x")]})
+    bench.commit({"a.csv": [(1, "2026-01-01", "x")]}, again=("a.csv",))
+    assert bench.states() == {"a.csv@1": "loaded"}
+
+
+def test_a_file_that_comes_late_is_added_to_its_partition(warehouse: Warehouse) -> None:
+    bench = Bench(warehouse, "replace_partition")
+    bench.commit({"a.csv": [(1, "2026-01-01", "x")]}, vouched=NOON)
+    bench.commit({"b.csv": [(2, "2026-01-01", "y")]}, late=True)
+    assert bench.rows() == [(1, "2026-01-01", "x"), (2, "2026-01-01", "y")]
+
+
+def test_a_set_that_loses_a_race_against_a_newer_one_of_its_day_commits_nothing_and_may_try_again(
+    warehouse: Warehouse,
+) -> None:
+    bench = Bench(warehouse, "replace_partition")
+    bench.commit({"new.csv": [(1, "2026-01-02", "new")]}, vouched=NOON)
+    with pytest.raises(TransientFailure, match="conflict with a newer set"):
+        bench.commit({"old.csv": [(2, "2026-01-01", "a"), (3, "2026-01-02", "b")]}, vouched=NOON - timedelta(hours=1))
+    assert bench.rows() == [(1, "2026-01-02", "new")]
+    bench.commit({"other.csv": [(4, "2026-01-01", "c")]}, vouched=NOON - timedelta(hours=1))
+    assert bench.rows() == [(1, "2026-01-02", "new"), (4, "2026-01-01", "c")], "of another day it is the newest"
 
 
 def test_rows_of_a_held_file_stay_out(warehouse: Warehouse) -> None:

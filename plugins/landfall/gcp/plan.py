@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -12,6 +13,7 @@ from landfall.errors import TerminalFailure
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from include.ledger.completeness import Held
     from include.ledger.plan import Plan
     from landfall.gcp.landing import Site
 
@@ -47,6 +49,8 @@ class PlanRun(BaseOperator):
             raise TerminalFailure("the dataset cannot be used:\n" + "\n".join(problems))
         chosen = selection(context, site)
         found = look(site, **chosen)
+        if found.held:
+            self._hold(context, site, found.held)
         if found.taken.turned_away:
             turn_away(context, site, found.taken.turned_away)
         if not found.open:
@@ -62,6 +66,7 @@ class PlanRun(BaseOperator):
             released=found.taken.released,
             engine=deployed.engine,
             keys=deployed.keys,
+            vouched=found.vouched,
         )
         uri = self._write(site, plan)
         for batch in plan.batches:
@@ -86,3 +91,15 @@ class PlanRun(BaseOperator):
             ((file, batch.batch_id, None) for batch in plan.batches for file in batch.files),
         )
         return uri
+
+    def _hold(self, context: Context, site: Site, held: Sequence[Held]) -> None:
+        """Hold files before anything of them is read: first told, then noted, so that nobody is left untold."""
+        from include.ledger.completeness import Vouched
+        from include.ledger.plan import pinned
+        from include.ledger.states import FileState
+        from landfall.gcp.events import write_events
+        from landfall.notifiers.held import tell_held
+
+        files = [(pinned(item.file, Vouched(item.voucher)), item.reason) for item in held]
+        tell_held(context, site.dataset, {file.uri: reason for file, reason in files})
+        write_events(site, context["run_id"], FileState.HELD, ((file, None, reason) for file, reason in files))

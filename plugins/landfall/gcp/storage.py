@@ -12,6 +12,8 @@ from landfall.gcp.calls import TIMEOUT, Calls
 from landfall.gcp.classify.storage import classify_storage
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from google.cloud.storage import Blob, Client
 
 # The library's own retry, two minutes of it, would multiply with that of `Calls`.
@@ -56,6 +58,30 @@ class Storage:
         """
         content: bytes = self._call(f"read {uri}", lambda: self._blob(uri).download_as_bytes(**_ONE_TRY))
         return content
+
+    def read_version(self, item: Landed) -> bytes | None:
+        """Return an object's content in exactly one version; None where that version is no longer there."""
+        blob = self.client.bucket(item.bucket).blob(item.name)
+
+        def read() -> bytes:
+            content: bytes = blob.download_as_bytes(if_generation_match=item.generation, **_ONE_TRY)
+            return content
+
+        try:
+            return self._call(f"read gs://{item.bucket}/{item.name}", read)
+        except (Missing, Changed):
+            return None
+
+    def now(self, uri: str) -> datetime:
+        """Return the store's time, by which it says when objects landed; writes an empty object to learn it."""
+
+        def put() -> datetime:
+            blob = self._blob(uri)
+            blob.upload_from_string(b"", **_ONE_TRY)
+            created: datetime = blob.time_created
+            return created
+
+        return self._call(f"write {uri}", put)
 
     def write(
         self, uri: str, content: bytes, content_type: str = "application/json", *, if_generation: int | None = None
@@ -160,6 +186,8 @@ def _landed(blob: Blob) -> Landed:
         generation=int(blob.generation),
         size=int(blob.size or 0),
         checksum=blob.crc32c or blob.md5_hash or "",
+        md5=blob.md5_hash or "",
+        created=blob.time_created,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -9,7 +10,7 @@ from airflow.sdk import BaseOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from include.ledger.plan import Plan, PlannedBatch
+    from include.ledger.plan import Plan, PlannedBatch, PlannedFile
 
 
 class TransformBatch(BaseOperator):
@@ -58,19 +59,23 @@ def _request(plan: Plan, batch: PlannedBatch, attempt: int, output: str) -> dict
         "dataset": plan.dataset,
         "batch_id": batch.batch_id,
         "attempt": attempt,
-        "inputs": [
-            {
-                "file_id": file.file_id,
-                "uri": file.uri,
-                "generation": file.generation,
-                "size": file.size,
-                "crc32c": file.checksum,
-                "released": file.released,
-            }
-            for file in batch.files
-        ],
+        "inputs": [_input(file) for file in batch.files],
         "references": {name: ref.model_dump() for name, ref in plan.references.items()},
         "output": output,
         "engine": plan.engine,
         "keys": plan.keys,
     }
+
+
+def _input(file: PlannedFile) -> dict[str, Any]:
+    pinned: dict[str, Any] = {
+        "file_id": file.file_id,
+        "uri": file.uri,
+        "generation": file.generation,
+        "size": file.size,
+        "crc32c": file.checksum,
+        "released": file.released,
+    }
+    if file.promised:
+        pinned["promised"] = asdict(file.promised)
+    return pinned
