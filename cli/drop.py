@@ -81,7 +81,7 @@ def drop_files(
     from cli.clients import storage_client
     from cli.folders import settings
     from cli.names import Place
-    from include.ledger.landing import MARKER
+    from include.spec.arrival import MARKER
 
     deployment = settings()
     source = dataset.pipeline.source
@@ -125,7 +125,7 @@ def upload(client: Client, bucket_name: str, files: dict[str, Path], wants_marke
 
     from cli.clients import answering
     from cli.show import console
-    from include.ledger.landing import MARKER
+    from include.spec.arrival import MARKER
 
     bucket = client.bucket(bucket_name)
     made = []

@@ -32,6 +32,10 @@ def transform(
     contract: Annotated[Path, typer.Option(help="The data contract (contract.yaml).")],
     pipeline: Annotated[Path, typer.Option(help="How it gets in (pipeline.yaml); reference files lie beside it.")],
     out: Annotated[Path, typer.Option(help="Folder for the Parquet files and the manifest; made where missing.")],
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TABLE=FILE", help="What a table holds that the pipeline enriches from, as CSV."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the row accounting as one JSON document.")] = False,
 ) -> None:
     """Run the engine on files, without Airflow or a cloud: good rows, quarantine and manifest go to a folder.
@@ -43,7 +47,7 @@ def transform(
 
     dataset = read_spec(contract, pipeline)
     inputs = _inputs(files)
-    references = _references(dataset, pipeline.parent)
+    references = _references(dataset, pipeline.parent, reference or ())
     secrets = secrets_from(os.environ, dataset)
     manifest = _run(dataset, inputs, out, references, secrets)
     if json:
@@ -80,22 +84,40 @@ def read_spec(contract: Path, pipeline: Path) -> Dataset:
         raise CliError(f"contract or pipeline cannot be used:\n{listed}", exit_codes.PROBLEMS) from error
 
 
-def _references(dataset: Dataset, folder: Path) -> dict[str, Path]:
+def _references(dataset: Dataset, folder: Path, given: Sequence[str]) -> dict[str, Path]:
     enrich = dataset.pipeline.enrich
+    tables = dict(_table_file(text) for text in given)
+    stray = sorted(tables.keys() - {enrich.table if enrich else None})
+    if stray:
+        message = f"--reference {stray[0]}: the pipeline enriches from no table of this name"
+        raise CliError(f"{message}; leave the option out", exit_codes.USAGE)
     if enrich is None:
         return {}
-    path = folder / enrich.with_
+    if enrich.table and enrich.table not in tables:
+        message = f"the pipeline enriches from the table {enrich.table}, and no warehouse is asked here"
+        fix = f"give what it holds, as CSV with a header: --reference {enrich.table}=FILE"
+        raise CliError(f"{message}; {fix}", exit_codes.USAGE)
+    path = tables[enrich.table] if enrich.table else folder / enrich.with_
     if not path.is_file():
-        message = f"{path}: the pipeline enriches from this file, and it is not there; put it beside the pipeline"
+        fix = "name a CSV file" if enrich.table else "put it beside the pipeline"
+        message = f"{path}: the pipeline enriches from this file, and it is not there; {fix}"
         raise CliError(message, exit_codes.PROBLEMS)
     return {enrich.with_: path}
+
+
+def _table_file(text: str) -> tuple[str, Path]:
+    table, _, file = text.partition("=")
+    if not file:
+        message = f"--reference {text}: write the table, = and a file: --reference crm.customers=customers.csv"
+        raise CliError(message, exit_codes.USAGE)
+    return table.removeprefix("table:"), Path(file)
 
 
 def secrets_from(environ: Mapping[str, str], dataset: Dataset) -> Secrets:
     """Read the engine's two keys from the environment.
 
     Raises:
-        CliError: a mask needs a key and there is none, or the raw key is no Fernet key.
+        CliError: a mask needs a key and there is none, or a raw key is no Fernet key.
     """
     from include.engine.run import Secrets
 
@@ -113,14 +135,14 @@ def secrets_from(environ: Mapping[str, str], dataset: Dataset) -> Secrets:
 
 
 def _check_raw_key(key: str) -> None:
-    from cryptography.fernet import Fernet
+    from include.engine.raw_keys import raw_cipher
 
     try:
-        Fernet(key)
+        raw_cipher(key.encode())
     except ValueError as error:
         make = "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
-        message = f"LANDFALL_RAW_KEY is no Fernet key (32 bytes in URL-safe base64); make one with: {make}"
-        raise CliError(message, exit_codes.USAGE) from error
+        what = "LANDFALL_RAW_KEY is no Fernet key (32 bytes in URL-safe base64), nor a list of them"
+        raise CliError(f"{what}; make one with: {make}", exit_codes.USAGE) from error
 
 
 def _inputs(files: Sequence[str]) -> list[Input]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.drop import Dropped, upload
 from cli.names import Place
-from include.ledger.landing import MARKER
+from include.spec.arrival import MARKER
 from include.spec.dataset import Dataset
 
 if TYPE_CHECKING:

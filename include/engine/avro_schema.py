@@ -81,3 +81,25 @@ def refuse_schema(schema: Any) -> str:  # noqa: ANN401 - fastavro's parsed schem
     except _Refusal as refusal:
         return str(refusal)
     return ""
+
+
+def nested_fields(schema: Any) -> frozenset[str]:  # noqa: ANN401 - fastavro's parsed schema
+    """Name the fields of a record, as `refuse_schema` has taken it, whose values may be records, arrays or maps."""
+    records: set[str] = set()
+
+    def look(kind: Any) -> bool:  # noqa: ANN401 - JSON
+        if isinstance(kind, str):
+            return kind in records
+        if isinstance(kind, list):
+            found = [look(option) for option in kind]  # each of them: it may name a record
+            return any(found)
+        if isinstance(kind["type"], dict | list):
+            return look(kind["type"])
+        for part in (*(item["type"] for item in kind.get("fields", ())), kind.get("items"), kind.get("values")):
+            if part is not None:
+                look(part)  # it may name a record that a later field has
+        if kind["type"] in ("record", "error"):
+            records.add(kind["name"])
+        return kind["type"] in ("record", "error", "array", "map")
+
+    return frozenset([item["name"] for item in schema["fields"] if look(item["type"])])

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from include.engine.apply import Rule, column_outputs, compiled, probe, run_rule, text_outputs, truth_outputs, why
+from include.engine.apply import Rule, column_outputs, compiled, probe, run_rule, text_outputs, truth_outputs
 from include.engine.cast import arrow_type
 from include.engine.database import Database
 from include.engine.enrich import Reference
 from include.engine.errors import TerminalRuleError
+from include.engine.fields import of_xml
 from include.engine.frame import Bools, Ints
 from include.engine.nested import read_nested
+from include.engine.properties import Properties
+from include.engine.reasons import failure_reasons
 from include.engine.records import Failure, Failures
 from include.engine.show import Shower
 from include.engine.verify import Verifier
 from include.spec.columns import Column
 from include.spec.dataset import Dataset
-
-_EXPLAINED = 20  # failures of a rule in one block that are run again alone, to learn why
 
 
 @dataclass(slots=True)
@@ -61,6 +63,7 @@ class BlockRules:
         is_json = dataset.pipeline.format.type not in ("csv", "fixed")
         names = {column.name for column in dataset.source_columns} if is_json else set()
         self._trusted = frozenset(names - set(dataset.pipeline.clean))
+        self._inside_source, self._inside_made = self._properties(dataset.source_columns), self._properties(made)
         self._source.probe()
         self._made.probe()
         enrich = dataset.pipeline.enrich
@@ -68,6 +71,15 @@ class BlockRules:
         self._clean = [self._clean_rule(name, rule) for name, rule in dataset.pipeline.clean.items()]
         self._filter = self._filter_rule(dataset.pipeline.filter) if dataset.pipeline.filter else None
         self._derive = list(self._derive_rules())
+
+    def _properties(self, columns: Sequence[Column]) -> Properties:
+        form = self._dataset.pipeline.format
+        nulls = frozenset(form.null_values)
+
+        def normal(column: Column, part: Any) -> Any:  # noqa: ANN401 - JSON holds anything
+            return of_xml(column, part, nulls) if form.type == "xml" else part
+
+        return Properties(columns, normal=normal, shower=self.shower, database=self._database)
 
     def _clean_rule(self, name: str, expression: str) -> Rule:
         names = [column.name for column in self._dataset.source_columns]
@@ -104,6 +116,7 @@ class BlockRules:
         """
         failures = {row: list(reasons) for row, reasons in known.items()}
         texts = self._run_clean(texts, failures)
+        _join(failures, self._inside_source.check(texts))
         block = read_nested(texts, self._dataset.source_columns, self._trusted)
         typed, failing = self._source.run(block)
         self._explain(self._source, block, texts, failing, failures)
@@ -117,6 +130,7 @@ class BlockRules:
             made = typed.select([column.name for column in self._made_columns])
             _, failing = self._made.run(made)
             self._explain(self._made, made, made, failing, later)
+            _join(later, self._inside_made.check(made))
         failures |= {int(rows[row]): reasons for row, reasons in later.items()}
         kept = np.ones(len(rows), np.bool_)
         kept[list(later)] = False
@@ -192,12 +206,17 @@ class BlockRules:
         if not len(rows):
             return
         taken = block.take(pa.array(rows))
-        for number, (row, values) in enumerate(zip(rows.tolist(), taken.to_pylist(), strict=True)):
+        reasons = failure_reasons(self._database, rule, taken)
+        for row, values, reason in zip(rows.tolist(), taken.to_pylist(), reasons, strict=True):
             inputs = self.shower.inputs(rule.expression, values)
             message = f"the rule {rule.expression} cannot be worked out for {inputs}"
-            if number < _EXPLAINED and (reason := why(self._database, rule, taken.slice(number, 1))):
-                message += f": {reason}"
+            message += f": {reason}" if reason else ""
             failures.setdefault(row, []).append(Failure(rule.name, rule.column, message))
+
+
+def _join(failures: Failures, more: Failures) -> None:
+    for row, reasons in more.items():
+        failures.setdefault(row, []).extend(reasons)
 
 
 def _empty(columns: Iterable[Column]) -> pa.Table:

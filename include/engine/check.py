@@ -99,11 +99,13 @@ def _object_checks(column: Column) -> Iterator[Check]:
 
 def unchecked_formats(columns: tuple[Column, ...]) -> list[str]:
     """Name the string formats of a contract that the engine does not know."""
-    return [
-        f"the format {column.string_format!r} of column {column.name} is not checked"
-        for column in columns
-        if column.string_format and column.string_format not in (*FORMATS, *_UNCHECKED)
-    ]
+    found = []
+    for column in columns:
+        if column.string_format and column.string_format not in (*FORMATS, *_UNCHECKED):
+            found.append(f"the format {column.string_format!r} of column {column.name} is not checked")
+        inside = tuple(item.model_copy(update={"name": f"{column.name}.{item.name}"}) for item in column.fields)
+        found.extend(unchecked_formats(inside))
+    return found
 
 
 def _text_checks(column: Column) -> Iterator[Check]:

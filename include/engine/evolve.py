@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from include.engine.account import EvolvedColumn, Reason
 from include.engine.frame import Ints
+from include.engine.json_text import to_text
 from include.engine.records import shown
 from include.spec.dataset import Dataset
 
@@ -132,16 +133,36 @@ def extras_of_cells(table: pa.Table, cells: Sequence[tuple[int, str]]) -> pa.Arr
         table: its columns are called `c0`, `c1`…
         cells: which of them are new, and their columns' names.
     """
-    rows, width = table.num_rows, len(cells)
-    found = [table.column(f"c{cell}").combine_chunks() for cell, _ in cells]
+    return extras_of_columns(
+        table.select([f"c{cell}" for cell, _ in cells]).rename_columns([name for _, name in cells])
+    )
+
+
+def extras_of_columns(table: pa.Table) -> pa.Array:
+    """Return the map of each row, given the new columns by their names."""
+    rows, width = table.num_rows, table.num_columns
+    found = [column.combine_chunks() for column in table.columns]
     order = np.arange(rows * width).reshape(width, rows).T.ravel()
     values = pa.concat_arrays([pa.array([], pa.string()), *found]).take(pa.array(order))
-    names = pa.array([name for _, name in cells], pa.string()).take(pa.array(np.tile(np.arange(width), rows)))
+    names = pa.array(table.column_names, pa.string()).take(pa.array(np.tile(np.arange(width), rows)))
     offsets = np.arange(0, rows * width + 1, width) if width else np.zeros(rows + 1)
     return pa.MapArray.from_arrays(pa.array(offsets, pa.int32()), names, values)
 
 
-def extras_of_fields(records: Iterable[Mapping[str, str]]) -> pa.Array:
+def extras_of_values(records: Iterable[Mapping[str, Any]], known: Container[str], new: NewColumns) -> pa.Array:
+    """Return the map of each record, given its fields as JSON holds them; one that is null makes no column."""
+    maps = []
+    for record in records:
+        fields = {key: part for key, part in record.items() if part is not None and key not in known}
+        if new.reason:  # the file is held
+            fields = {}
+        maps.append(
+            {new.name(key, nested=isinstance(part, dict | list)): to_text(part) for key, part in fields.items()}
+        )
+    return extras_of_fields(maps)
+
+
+def extras_of_fields(records: Iterable[Mapping[str, str | None]]) -> pa.Array:
     """Return the map of each record, given as a mapping from column to text."""
     return pa.array([list(record.items()) for record in records], EXTRA_TYPE)
 

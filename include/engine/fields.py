@@ -7,7 +7,8 @@ an array column gives an item per object.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.engine.account import Reason
+from include.engine.evolve import EXTRA, NewColumns, evolves, extras_of_columns, extras_of_values
 from include.engine.frame import Frame, Ints
 from include.engine.json_text import Defect, Reader, to_json, to_text
 from include.engine.records import Failure, Failures, shown
@@ -40,7 +42,8 @@ class Fields:
 
     Args:
         dataset: its source columns are the fields that are taken.
-        columns: those of them to take; all, where nothing is said. Then other fields are looked at, too.
+        columns: those of them to take; all, where nothing is said. Then other fields are looked at, too, and become
+            columns where the dataset evolves.
         is_xml: values are elements (frame_xml.py): an array of one cannot be told from its item, nor an element
             without attributes from its text; a column that is no object takes an element's text.
     """
@@ -58,6 +61,7 @@ class Fields:
         plain = {column.name for column in self._columns} - self._paths.keys()
         self._known = plain | {path[0] for path in self._paths.values()}
         self.unexpected: set[str] = set()
+        self.new = NewColumns(dataset) if self._watches and evolves(dataset) else None
 
     def take(self, found: Sequence[tuple[int, Value | Defect]]) -> tuple[pa.Table, Ints, Failures]:
         """Split records.
@@ -79,9 +83,14 @@ class Fields:
                 rows.append(record)
                 values.append(value)
         columns = {column.name: self._texts(column, rows, values, failures) for column in self._columns}
-        if self._watches:
+        if self.new:
+            columns[EXTRA] = extras_of_values(map(self._without_nulls, values), self._known, self.new)
+        elif self._watches:
             self._find_unexpected(rows, values, failures)
         return pa.table(columns), np.asarray(rows, np.int64), failures
+
+    def _without_nulls(self, value: Value) -> Value:
+        return {key: part for key, part in value.items() if not (isinstance(part, str) and part in self._nulls)}
 
     def takes(self, name: str) -> bool:
         """Whether a field of that name holds a column, or what a path leads to."""
@@ -100,8 +109,8 @@ class Fields:
         texts: list[str | None] = []
         for row, value in zip(rows, values, strict=True):
             part = _at(value, path, column.kind == "array", self._is_xml)
-            if self._is_xml:
-                part = self._of_xml(column, part)
+            if self._is_xml and not isinstance(part, _Stray):
+                part = of_xml(column, part, self._nulls)
             if column.string_format == "byte":
                 part = as_base64(part) or part
             wrong = self._misfit(column, part)
@@ -110,17 +119,6 @@ class Fields:
                 failures.setdefault(row, []).append(Failure(rule, column.name, wrong))
             texts.append(None if wrong else self._text(column, part))
         return pa.array(texts, pa.string())
-
-    def _of_xml(self, column: Column, part: Any) -> Any:  # noqa: ANN401
-        if part is None or isinstance(part, _Stray) or (isinstance(part, str) and part in self._nulls):
-            return None if isinstance(part, str) else part
-        if column.kind == "array":
-            items = part if isinstance(part, list) else [part]
-            return [self._of_xml(column.items or column, item) for item in items]
-        if column.kind == "object":
-            return {"#text": part} if isinstance(part, str) else part
-        is_leaf = isinstance(part, dict) and all(key == "#text" or key.startswith("@") for key in part)
-        return self._of_xml(column, part.get("#text")) if is_leaf else part
 
     def _misfit(self, column: Column, part: object) -> str:
         if isinstance(part, _Stray):
@@ -148,6 +146,19 @@ class Fields:
                 listed = ", ".join(map(shown, unknown[:_LISTED]))
                 message = f"the contract does not know the fields {listed}"
                 failures.setdefault(row, []).append(Failure("unexpected_column", "", message))
+
+
+def of_xml(column: Column, part: Any, nulls: Container[str]) -> Any:  # noqa: ANN401
+    """Return what a column, or a field inside one, takes of an element; texts that stand for null are null."""
+    if part is None or (isinstance(part, str) and part in nulls):
+        return None
+    if column.kind == "array":
+        items = part if isinstance(part, list) else [part]
+        return [of_xml(column.items or column, item, nulls) for item in items]
+    if column.kind == "object":
+        return {"#text": part} if isinstance(part, str) else part
+    is_leaf = isinstance(part, dict) and all(key == "#text" or key.startswith("@") for key in part)
+    return of_xml(column, part.get("#text"), nulls) if is_leaf else part
 
 
 def _at(value: Any, path: tuple[str, ...], is_array: bool, is_xml: bool) -> Any:  # noqa: ANN401
@@ -194,10 +205,46 @@ def match_names(names: Sequence[str], dataset: Dataset) -> tuple[Reason | None, 
     if doubled:
         return Reason("duplicate_column", f"the file has {', '.join(map(shown, doubled))} more than once"), []
     unknown = [name for name in names if name not in wanted]
+    if evolves(dataset):
+        doubled = [name for name, count in Counter(unknown).items() if count > 1]
+        listed = ", ".join(map(shown, doubled[:_LISTED]))
+        return (Reason("duplicate_column", f"the file has {listed} more than once") if doubled else None), unknown
     if unknown and form.unexpected_columns != "ignore":
         message = f"the contract does not know the fields {', '.join(map(shown, unknown[:_LISTED]))}. "
         return Reason("unexpected_column", message + "Add them, or set `format.unexpected_columns: ignore`."), []
     return None, unknown
+
+
+class UnknownColumns:
+    """The columns of a typed file that the contract does not know, and that are to become columns.
+
+    Args:
+        dataset: a dataset that evolves.
+        names: these columns, by their names in the file, and whether they are nested.
+    """
+
+    def __init__(self, dataset: Dataset, names: Mapping[str, bool]) -> None:
+        self.new = NewColumns(dataset)
+        self._ours = {name: self.new.name(name, nested=nested) for name, nested in names.items()}
+        self.names = tuple(self._ours)
+
+    def extras(self, columns: Mapping[str, pa.Array | Sequence[Any]], rows: Ints, failures: Failures) -> pa.Array:
+        """Return the map of each row; a record with a NUL character in a text fails.
+
+        Args:
+            columns: by their names in the file: their texts, or their values as JSON holds them.
+            rows: which record each row is.
+            failures: what is wrong with records.
+        """
+        texts = {self._ours[name]: self._texts(name, values) for name, values in columns.items()}
+        refuse_nul(pa.table(texts), rows, failures)
+        return extras_of_columns(pa.table(texts))
+
+    def _texts(self, name: str, values: pa.Array | Sequence[Any]) -> pa.Array:
+        if isinstance(values, pa.Array):
+            return values
+        self.new.name(name, nested=any(isinstance(value, dict | list) for value in values))
+        return pa.array([to_text(value) for value in values], pa.string())
 
 
 def refuse_nul(table: pa.Table, rows: Ints, failures: Failures) -> None:
@@ -219,7 +266,7 @@ class JsonFields:
     def parse(self, frame: Frame) -> tuple[pa.Table, Ints, Failures]:
         """Split a frame's good records; see `Fields.take`."""
         good = np.flatnonzero(frame.defects == 0).tolist()
-        return self.fields.take([(record, self._object(frame.raw(record) or b"")) for record in good])
+        return self.fields.take([(record, self._object(frame.text(record) or b"")) for record in good])
 
     def _object(self, raw: bytes) -> Value | Defect:
         value = self._reader.read(raw.decode())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
 
 from include.engine.account import Reason
 from include.engine.decompress import Source
-from include.engine.encode import Encoding, UnitReader, encoding_of, in_file, looks_like_utf8
+from include.engine.encode import Encoding, UnitReader, encoding_of, encoding_of_xml, in_file, looks_like_utf8
 from include.engine.evolve import NewColumns
 from include.engine.footer import FooterCutter
 from include.engine.frame import NOT_UTF8, UTF_8, Frame, Framer, Ints, LineFramer, to_utf8
@@ -19,6 +19,7 @@ from include.engine.frame_csv import CsvFramer, Dialect
 from include.engine.frame_json import ArrayFramer
 from include.engine.parse_csv import Layout, parse_csv, positional_layout, read_header, too_wide
 from include.engine.parse_json import JsonParser
+from include.engine.promised import Promised, Witness
 from include.engine.readers import RecordReader, has_reader, open_reader
 from include.engine.records import Failures, Piece, framing_failures
 from include.engine.sniff import HEAD, foreign_format, looks_like_json
@@ -37,6 +38,7 @@ class Input:
         uri: where it lies.
         open: opens it for reading; its errors pass through the engine.
         size: bytes as stored, for progress.
+        promised: what the manifest of its set says of it; a file that is not so is held.
         released: a person released it: the tolerance does not hold it.
     """
 
@@ -44,6 +46,7 @@ class Input:
     uri: str
     open: Callable[[], BinaryIO]
     size: int | None = None
+    promised: Promised | None = None
     released: bool = False
 
 
@@ -108,28 +111,28 @@ class FileReader:
         Raises:
             OSError: the file cannot be opened or read.
         """
-        with state.input.open() as raw:
-            source = Source(raw, compression=self._form.compression, limit=self._inflated_limit)
+        with state.input.open() as file:
+            witness = Witness(file, state.input.promised)
+            source = Source(cast(BinaryIO, witness), compression=self._form.compression, limit=self._inflated_limit)
             head = source.head(HEAD)
             if not head and source.damage is None:
                 state.hold(Reason("empty_file", "the file holds no bytes; if that is right, send at least its header"))
             try:
-                if head and has_reader(self._form):
-                    yield from self._read(state, source, head)
-                elif head:
-                    yield from self._decode(state, source, head)
+                encoding = self._encoding(state, source, head) if head else None
+                if encoding and has_reader(self._form):
+                    yield from self._read(state, source, encoding)
+                elif encoding:
+                    yield from self._split(state, source, head, encoding)
             finally:
                 source.close()
             state.bytes = source.bytes
             state.hold(source.damage)
+            if state.reason is None:
+                state.hold(witness.verdict(state.records))
 
-    def _read(self, state: FileState, source: Source, head: bytes) -> Iterator[Piece]:
+    def _read(self, state: FileState, source: Source, encoding: Encoding) -> Iterator[Piece]:
         """Read a file of a format that says of itself where its records are."""
-        foreign = foreign_format(head, self._form.type, is_object=self._form.records is not None)
-        state.hold(source.damage if foreign and source.damage else foreign)
-        if foreign is not None:
-            return
-        reader = open_reader(self._dataset, source, block=self._block)
+        reader = open_reader(self._dataset, source, encoding, block=self._block)
         for frame in reader.frames():
             table, rows, wrong = reader.parse(frame)
             yield self._made(state, frame, table, rows, framing_failures(frame) | wrong)
@@ -137,31 +140,37 @@ class FileReader:
         if source.damage is None:
             state.hold(reader.damage)
         self._note_unexpected(state, reader)
+        state.new = reader.new
+        state.hold(state.new.reason if state.new else None)
 
-    def _decode(self, state: FileState, source: Source, head: bytes) -> Iterator[Piece]:
-        """Read a text file, once its encoding is known, unless it is of another format."""
-        encoding = encoding_of(head, self._form.encoding)
+    def _encoding(self, state: FileState, source: Source, head: bytes) -> Encoding | None:
+        """Return how a file's text is written; None where it is held: written otherwise, or of another format."""
+        if self._form.type == "xml":
+            encoding: Encoding | Reason = encoding_of_xml(head)
+        else:
+            encoding = encoding_of(head, self._form.encoding, is_plain=self._form.delimiter.isascii())
         if isinstance(encoding, Reason):
             state.hold(encoding)
-            return
-        if encoding.name in ("latin-1", "cp1252") and looks_like_utf8(head):
+            return None
+        if self._form.encoding in ("latin-1", "cp1252") and looks_like_utf8(head):
             state.notes.append(f"the file looks like UTF-8, but was read as {encoding.name}, as the pipeline says")
-        head = to_utf8(head[encoding.mark :], encoding.name)
-        foreign = foreign_format(head.replace(self._dialect.delimiter.encode(), b","), self._form.type)
+        text = to_utf8(head[encoding.mark :], encoding.name).replace(self._dialect.delimiter.encode(), b",")
+        foreign = foreign_format(text, self._form.type, is_object=self._form.records is not None)
         state.hold(source.damage if foreign and source.damage else foreign)
-        if foreign is None:
-            yield from self._split(state, source, head, encoding)
+        return encoding if foreign is None else None
 
     def _split(self, state: FileState, source: Source, head: bytes, encoding: Encoding) -> Iterator[Piece]:
+        head = to_utf8(head[encoding.mark :], encoding.name)
         parser = JsonParser(self._dataset)
         is_csv = self._form.type == "csv"
         if is_csv and not self._form.header:
             state.layout = positional_layout(self._dataset)
         wide = 0
-        units = None if encoding.name == UTF_8 else UnitReader(source.read, encoding, self._dialect.special)
+        units = self._units(source, encoding)
         read = units.read if units else source.read
         footer = FooterCutter(read, lines=self._dialect.footer_lines, limit=self._limit)
-        framer = self._framer(footer.read if self._dialect.footer_lines else read, self._limit // encoding.width)
+        span = units.span if units else 1
+        framer = self._framer(footer.read if self._dialect.footer_lines else read, self._limit // encoding.width, span)
         for frame in in_file(framer, units) if units else framer.frames():
             if is_csv and state.layout is None and state.reason is None:
                 frame = self._take_header(state, frame, head)
@@ -180,12 +189,19 @@ class FileReader:
         state.new = state.layout.new if state.layout else parser.new
         state.hold(state.new.reason if state.new else None)
 
-    def _framer(self, read: Callable[[int], bytes], limit: int) -> Framer | ArrayFramer:
+    def _units(self, source: Source, encoding: Encoding) -> UnitReader | None:
+        """Return what translates the file for its framer; None where the framer reads it as it is."""
+        delimiter = "" if self._dialect.delimiter.isascii() else self._dialect.delimiter
+        if encoding.name == UTF_8 and not delimiter:
+            return None
+        return UnitReader(source.read, encoding, self._dialect.special, delimiter, self._dialect.sign)
+
+    def _framer(self, read: Callable[[int], bytes], limit: int, span: int) -> Framer | ArrayFramer:
         if self._form.type == "json":
             return ArrayFramer(read, block=self._block, limit=limit)
         if self._form.type == "ndjson":
             return LineFramer(read, block=self._block, limit=limit)
-        return CsvFramer(read, block=self._block, limit=limit, dialect=self._dialect)
+        return CsvFramer(read, block=self._block, limit=limit, dialect=self._dialect, span=span)
 
     def _take_header(self, state: FileState, frame: Frame, head: bytes) -> Frame:
         layout = read_header(frame, self._dataset)

@@ -74,7 +74,8 @@ class Dialect:
     """The characters that mean something in a CSV file, and what stands around its records.
 
     Args:
-        delimiter, quote, escape, comment: one ASCII character each; None: there is none.
+        delimiter: any character.
+        quote, escape, comment: one ASCII character each; None: there is none.
         skip_lines: lines before the first record.
         footer_lines: lines after the last, blank ones not counted.
     """
@@ -87,9 +88,16 @@ class Dialect:
     footer_lines: int = 0
 
     @property
+    def sign(self) -> str:
+        """The ASCII character that is read as the delimiter: itself, or what stands for one that is none."""
+        if self.delimiter.isascii():
+            return self.delimiter
+        return next(char for char in "\x1f\x1e\x1d\x1c" if char not in (self.quote, self.escape, self.comment))
+
+    @property
     def special(self) -> bytes:
         """The characters that mean something."""
-        return "".join(filter(None, (self.delimiter, self.quote, self.escape, self.comment))).encode()
+        return "".join(filter(None, (self.sign, self.quote, self.escape, self.comment))).encode()
 
     @property
     def filler(self) -> int:
@@ -102,23 +110,27 @@ class CsvFramer(Framer):
 
     Args:
         dialect: its characters, and how many lines stand before the first record.
+        span: how often the dialect's sign stands for one delimiter (encode.py).
     """
 
     breaks = (b"\n", b"\r")
     blanks = b""
 
-    def __init__(self, read: Callable[[int], bytes], *, block: int, limit: int, dialect: Dialect | None = None) -> None:
+    def __init__(
+        self, read: Callable[[int], bytes], *, block: int, limit: int, dialect: Dialect | None = None, span: int = 1
+    ) -> None:
         super().__init__(read, block=block, limit=limit)
         dialect = dialect or Dialect()
         self._quote = ord(dialect.quote) if dialect.quote else -1
-        self._delimiter = dialect.delimiter.encode()
+        self._delimiter = dialect.sign.encode()
+        self._span = span
         self._escape = ord(dialect.escape) if dialect.escape else -1
         self._comments = (dialect.comment.encode(),) if dialect.comment else ()
         self._comment = [ord(dialect.comment)] if dialect.comment else []
         self._filler = dialect.filler
         self._skip = dialect.skip_lines
         self._around = np.zeros(256, np.bool_)  # what may stand before an opening and after a closing quote
-        self._around[[ord(dialect.delimiter), LF, CR, max(self._quote, 0)]] = True
+        self._around[[ord(dialect.sign), LF, CR, max(self._quote, 0)]] = True
 
     def _begin(self) -> None:
         left = self._skip
@@ -173,6 +185,9 @@ class CsvFramer(Framer):
         plain = data.copy()
         targets = escapes[escapes < len(data) - 1] + 1
         plain[targets[~np.isin(data[targets], (LF, CR))]] = self._filler
+        delimiters = targets[data[targets] == ord(self._delimiter)]
+        for at in range(1, self._span):  # an escape takes the meaning from all of a delimiter
+            plain[delimiters[delimiters < len(data) - at] + at] = self._filler
         return plain, plain.tobytes()
 
     def _marked(self, cut: Cut, escapes: Ints) -> Cut:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from include.engine.account import Reason
-from include.engine.frame import Frame
+from include.engine.encode import UnitReader
+from include.engine.frame import Frame, to_utf8
 from include.engine.frame_json import ArrayFramer
 from include.engine.json_text import Defect, Reader
 
@@ -25,10 +26,20 @@ class ObjectFramer(ArrayFramer):
     Args:
         read, block, limit: as for the array; the limit is that of the object's other parts, too.
         path: the keys that lead to the array.
+        units: what makes code units of a file that is not UTF-8.
     """
 
-    def __init__(self, read: Callable[[int], bytes], *, block: int, limit: int, path: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        read: Callable[[int], bytes],
+        *,
+        block: int,
+        limit: int,
+        path: tuple[str, ...],
+        units: UnitReader | None = None,
+    ) -> None:
         super().__init__(read, block=block, limit=limit)
+        self._units = units
         self._search = _Search(path)
         self._shell = b""
 
@@ -39,7 +50,7 @@ class ObjectFramer(ArrayFramer):
             data += chunk
             if self._offset == 0 and data.startswith(codecs.BOM_UTF8):
                 data, self._offset = data[len(codecs.BOM_UTF8) :], len(codecs.BOM_UTF8)
-            at = self._search.find(data)
+            at = self._search.find(data, self._text)
             if at is not None:
                 break
             if not chunk or len(data) > self._limit:
@@ -47,9 +58,15 @@ class ObjectFramer(ArrayFramer):
                 message = f"the file is no JSON object with an array at `{'.'.join(self._search.path)}` {where}"
                 self.damage = Reason("wrong_format", f"{message}; `format.records` says so.")
                 return b""
-        self._shell = data[:at]
-        self._pass(self._shell)
+        self._shell = self._text(data[:at], 0)
+        self._pass(data[:at])
         return data[at:] or self._read(self._block)
+
+    def _text(self, data: bytes, skipped: int) -> bytes:
+        """Return as UTF-8 what was read, so many bytes after what is framed already."""
+        if self._units is None:
+            return data
+        return to_utf8(self._units.taken(self._offset + skipped, len(data)), self._units.encoding.name)
 
     def _after(self) -> Iterator[Frame]:
         rest = self._open
@@ -59,7 +76,7 @@ class ObjectFramer(ArrayFramer):
             message = f"more than {self._limit:,} bytes follow the array of records; `format.max_record` allows no more"
             self.damage = Reason("broken_object", message)
             return
-        value = Reader().read((self._shell + b"]" + rest).decode(errors="replace"))
+        value = Reader().read((self._shell + b"]" + self._text(rest, 0)).decode(errors="replace"))
         if isinstance(value, Defect):
             message = f"what stands around the array of records, up to line {self._line}, is wrong: {value.message}. "
             self.damage = Reason("broken_object", message + "Send the file again.")
@@ -75,14 +92,19 @@ class _Search:
         self._text = ""
         self._done = 0
 
-    def find(self, data: bytes) -> int | None:
-        """Return where the array's first byte stands; None if it has not come yet."""
+    def find(self, data: bytes, text: Callable[[bytes, int], bytes]) -> int | None:
+        """Return where the array's first byte stands; None if it has not come yet.
+
+        Args:
+            data: all that was read, as code units.
+            text: given a part of it and where that begins, returns it as UTF-8.
+        """
         for token in _TOKEN.finditer(data, self._done):
             if (token.end() == len(data) and token[2] is None) or token[0] == b'"':
                 return None  # it may go on, or does not end yet
             self._done = token.end()
             if token[1] is not None:
-                self._text = _key(token[0])
+                self._text = _key(text(token[0], token.start()))
             elif token[2] == b"[" and tuple(self._keys) == self.path:
                 return token.end()
             elif token[2] is not None:

@@ -21,7 +21,7 @@ from typing import Any, Final, NoReturn
 import numpy as np
 
 from include.engine.account import Reason
-from include.engine.frame import TOO_LONG, Frame
+from include.engine.frame import TOO_LONG, UTF_8, Frame
 from include.engine.json_text import MAX_DEPTH, Defect
 
 _SEPARATOR: Final = "\n"  # stands in no name and in no address
@@ -82,10 +82,20 @@ class XmlFramer:
         block: bytes read at a time.
         limit: bytes of the longest record that is read.
         path: names of elements, from the outside in; the last is the record's.
+        encoding: of its characters, as Expat finds it, too; to find where a tag ends.
     """
 
-    def __init__(self, read: Callable[[int], bytes], *, block: int, limit: int, path: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        read: Callable[[int], bytes],
+        *,
+        block: int,
+        limit: int,
+        path: tuple[str, ...],
+        encoding: str = UTF_8,
+    ) -> None:
         self._read, self._block, self._limit, self._path = read, block, limit, path
+        self._encoding = encoding
         self._data, self._base = b"", 0  # what is kept of the file, and where it begins
         self._fed = 0
         self._names: list[str] = []
@@ -212,13 +222,22 @@ class XmlFramer:
     def _close(self, record: _Element) -> None:
         start, at = self._start - self._base, self._parser.CurrentByteIndex - self._base
         is_empty = not record.parts.keys() - _attributes(record.parts) and not record.texts
-        is_closed = is_empty and self._data[max(start, 0) : at].endswith(b"/>")  # Expat has passed it already
-        end = at if is_closed else self._data.index(b">", at) + 1
+        closing = "/>".encode(self._encoding)
+        is_closed = is_empty and self._data[max(start, 0) : at].endswith(closing)  # Expat has passed it already
+        end = at if is_closed else self._tag_end(at)
         value = record.defect or record.value()
         if isinstance(value, str):
             value = {"#text": value} if value.strip(" \t\r\n") else {}
         self._found.append(_Found(self._start, self._base + end, self._start_line, {} if value is None else value))
         self._count += 1
+
+    def _tag_end(self, at: int) -> int:
+        """Return where the tag ends that begins there, or shortly before."""
+        mark = ">".encode(self._encoding)
+        end = self._data.index(mark, at)
+        while (end - at) % len(mark):  # halves of two characters
+            end = self._data.index(mark, end + 1)
+        return end + len(mark)
 
     def _frame(self) -> XmlFrame:
         found, self._found = self._found, []
@@ -229,7 +248,7 @@ class XmlFramer:
         defects = np.where(lost, TOO_LONG, 0).astype(np.uint8)
         begins = np.where(lost, -1, starts - self._base)
         values = [item.value for item in found]
-        return XmlFrame(self._data, begins, lengths, starts, lines, defects, values=values)
+        return XmlFrame(self._data, begins, lengths, starts, lines, defects, self._encoding, values=values)
 
     def _find_nothing(self) -> None:
         if self.damage is None and not self._count and self._seen:

@@ -1,28 +1,28 @@
 """Finds the records whose key is already taken, exactly, over all admitted files of a batch.
 
-64-bit hashes of the keys are kept for every good row; only rows whose hash stands more than once are looked at
-again, by their real values. Files come in the order of the batch, records in the order of their file. With `keep:
-first` a record is a duplicate if any of its keys (the primary key, each unique column) belongs to a record that
-stays and comes before it; with `keep: last`, after it. So every duplicate has a twin that stays. A null in a key
-makes it equal to nothing.
+Files come in the order of the batch, records in the order of their file. With `keep: first` a record is a duplicate
+if any of its keys (the primary key, each unique column) belongs to a record that stays and comes before it; with
+`keep: last`, after it. So every duplicate has a twin that stays. A null in a key makes it equal to nothing.
+
+Most rows are written as they come. Only a row with a key whose hash may have stood in an earlier row is a suspect and
+is put aside. When all files are read, the suspects' partners are looked for among what was written, by their hashes
+too; suspects and partners are then all rows that share a key with another, and the real values decide.
 """
 
 # ruff: noqa: S608 - it makes SQL for an engine without files or network; names and texts pass through quote and literal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from include.engine.database import Database, quote
 from include.engine.frame import Bools, Ints
+from include.engine.seen import Numbers, Seen
 from include.spec.dataset import Dataset
-
-Hashes = npt.NDArray[np.uint64]
 
 
 def key_sets(dataset: Dataset) -> list[tuple[str, ...]]:
@@ -33,77 +33,112 @@ def key_sets(dataset: Dataset) -> list[tuple[str, ...]]:
 
 
 class Keys:
-    """Collects the keys' hashes, block by block."""
+    """Which keys may have been seen so far.
 
-    def __init__(self, dataset: Dataset, database: Database) -> None:
-        self.sets = key_sets(dataset)
+    Args:
+        sets: the keys, as `key_sets` returns them.
+        database: works out hashes.
+    """
+
+    def __init__(self, sets: Sequence[tuple[str, ...]], database: Database) -> None:
+        self.sets = sets
         self.columns = sorted({name for names in self.sets for name in names})
         self._database = database
-        self._hashes: list[list[Hashes]] = [[] for _ in self.sets]
+        self._seen = [Seen() for _ in self.sets]
 
-    def add(self, good: pa.Table) -> None:
-        """Remember the keys of a block of good rows."""
-        if not self.sets or not good.num_rows:
-            return
-        hashes = {
+    def suspects(self, good: pa.Table) -> Bools:
+        """Say which rows may share a key with another row of this table or of one before, and remember their keys."""
+        found = np.zeros(good.num_rows, np.bool_)
+        for (rows, hashes), seen in zip(self._hashes(good), self._seen, strict=True):
+            found[rows] |= seen.holds(hashes) | _repeated(hashes)
+            seen.add(hashes)
+        return found
+
+    def finder(self, suspects: pa.Table) -> Keys:
+        """Return what has seen only the keys of these rows, and finds their partners."""
+        finder = Keys(self.sets, self._database)
+        finder.suspects(suspects)
+        return finder
+
+    def partners(self, rows: pa.Table) -> Bools:
+        """Say which rows may share a key with a row that was seen."""
+        found = np.zeros(rows.num_rows, np.bool_)
+        for (those, hashes), seen in zip(self._hashes(rows), self._seen, strict=True):
+            found[those] |= seen.holds(hashes)
+        return found
+
+    def _hashes(self, table: pa.Table) -> list[tuple[Ints, Numbers]]:
+        """Return for each key the rows that have it whole, and its hashes there."""
+        if not table.num_rows:
+            return [(np.zeros(0, np.int64), np.zeros(0, np.uint64)) for _ in self.sets]
+        asked = {
             number: f"hash({', '.join(map(quote, names))}) AS h{number}"
             for number, names in enumerate(self.sets)
-            if not _is_whole(good, names)
+            if not _is_whole(table, names)
         }
-        asked = good.select(self.columns)
-        found = self._database.query(f"SELECT {', '.join(hashes.values())} FROM block", block=asked) if hashes else None
-        for number, (names, kept) in enumerate(zip(self.sets, self._hashes, strict=True)):
-            if found is not None and number in hashes:
-                kept.append(found.column(f"h{number}").to_numpy())
+        keys = table.select(self.columns)
+        made = self._database.query(f"SELECT {', '.join(asked.values())} FROM block", block=keys) if asked else None
+        found = []
+        for number, names in enumerate(self.sets):
+            if made is not None and number in asked:
+                hashes = made.column(f"h{number}").to_numpy()
             else:
-                kept.append(good.column(names[0]).fill_null(0).to_numpy().view(np.uint64))
-
-    def duplicates(self, admitted: Bools, values: Callable[[Ints], pa.Table], keep: Literal["first", "last"]) -> Bools:
-        """Find the duplicates among the rows added.
-
-        Args:
-            admitted: which rows count at all: those of files that are not held.
-            values: returns the key columns of some rows, in the order of the rows.
-            keep: which of several rows stays.
-        """
-        found = np.zeros(len(admitted), np.bool_)
-        suspects = np.zeros(len(admitted), np.bool_)
-        for hashes in self._hashes:
-            suspects |= _repeated(np.concatenate(hashes), admitted) if hashes else False
-        rows = np.flatnonzero(suspects)
-        if len(rows):
-            found[_losers(rows, values(rows), self.sets, reverse=keep == "last")] = True
+                hashes = table.column(names[0]).fill_null(0).to_numpy().view(np.uint64)
+            rows = np.flatnonzero(_present(table, names))
+            found.append((rows, hashes if len(rows) == len(hashes) else hashes[rows]))
         return found
 
 
-def _is_whole(good: pa.Table, names: Sequence[str]) -> bool:
+def _is_whole(table: pa.Table, names: Sequence[str]) -> bool:
     """Whether a key is one integer, which is its own hash: no two have the same, and none has to be worked out."""
-    return len(names) == 1 and pa.types.is_int64(good.schema.field(names[0]).type)
+    return len(names) == 1 and pa.types.is_int64(table.schema.field(names[0]).type)
 
 
-def _repeated(hashes: Hashes, admitted: Bools) -> Bools:
-    """Mark admitted rows whose hash another admitted row has too."""
-    rows = np.flatnonzero(admitted)
-    order = rows[np.argsort(hashes[rows], kind="stable")]
-    same = hashes[order[1:]] == hashes[order[:-1]]
-    marked = np.zeros(len(hashes), np.bool_)
-    marked[order[1:][same]] = True
-    marked[order[:-1][same]] = True
-    return marked
+def _present(table: pa.Table, names: Sequence[str]) -> Bools:
+    """Say in which rows none of these columns is null."""
+    present = np.ones(table.num_rows, np.bool_)
+    for name in names:
+        if table.column(name).null_count:
+            present &= table.column(name).is_valid().to_numpy()
+    return present
 
 
-def _losers(rows: Ints, values: pa.Table, sets: Sequence[tuple[str, ...]], *, reverse: bool) -> list[int]:
-    columns = {name: values.column(name).to_pylist() for name in values.column_names}
-    keys: list[list[tuple[Any, ...]]] = [list(zip(*(columns[name] for name in names), strict=True)) for names in sets]
-    taken: list[set[tuple[Any, ...]]] = [set() for _ in sets]
-    losers = []
-    places = range(len(rows) - 1, -1, -1) if reverse else range(len(rows))
+def _repeated(hashes: Numbers) -> Bools:
+    """Mark the hashes that stand more than once."""
+    ordered = np.sort(hashes)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    return np.isin(hashes, twice) if len(twice) else np.zeros(len(hashes), np.bool_)
+
+
+def duplicates(values: pa.Table, sets: Sequence[tuple[str, ...]], *, reverse: bool) -> Bools:
+    """Say which rows are duplicates of others.
+
+    Args:
+        values: the keys' columns.
+        sets: the keys.
+        reverse: of rows with the same key the last stays, not the first.
+    """
+    codes = [_codes(values, names).tolist() for names in sets]
+    taken: list[set[int]] = [set() for _ in sets]
+    found = np.zeros(values.num_rows, np.bool_)
+    places = range(values.num_rows - 1, -1, -1) if reverse else range(values.num_rows)
     for place in places:
-        mine = [key[place] for key in keys]
-        if any(key in seen for key, seen in zip(mine, taken, strict=True)):
-            losers.append(int(rows[place]))
+        if any(code[place] in seen for code, seen in zip(codes, taken, strict=True)):
+            found[place] = True
             continue
-        for key, seen in zip(mine, taken, strict=True):
-            if None not in key:
-                seen.add(key)
-    return losers
+        for code, seen in zip(codes, taken, strict=True):
+            if code[place] >= 0:
+                seen.add(code[place])
+    return found
+
+
+def _codes(values: pa.Table, names: Sequence[str]) -> Ints:
+    """Number the values of a key: the same value, the same number; -1 where a part of it is null."""
+    codes = np.zeros(values.num_rows, np.int64)
+    for name in names:
+        column = values.column(name).combine_chunks()
+        encoded = pc.dictionary_encode(column)
+        places = encoded.indices.fill_null(0).to_numpy().astype(np.int64)
+        _, codes = np.unique(codes * max(len(encoded.dictionary), 1) + places, return_inverse=True)
+    codes[~_present(values, names)] = -1
+    return codes

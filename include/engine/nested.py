@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.engine.json_text import Defect, Reader, to_text
+from include.engine.json_text import Reader, to_text
 from include.spec.columns import Column
 
 
@@ -35,11 +35,20 @@ def read_nested(table: pa.Table, columns: Sequence[Column], trusted: frozenset[s
         texts = table.column(column.name).to_pylist()
         values = [None if text is None else reader.read(text) for text in texts]
         wanted = dict if column.kind == "object" else list
-        fits = [text is None or (isinstance(value, wanted) and not isinstance(value, Defect))
-                for text, value in zip(texts, values, strict=True)]  # fmt: skip
+        fits = [
+            text is None or (isinstance(value, wanted) and _fits_items(value, column.items))
+            for text, value in zip(texts, values, strict=True)
+        ]
         table = table.append_column(ok_name(column.name), pa.array(fits, pa.bool_()))
         if column.kind == "array":
             items = [list(map(to_text, value)) if isinstance(value, list) else None for value in values]
             place = table.column_names.index(column.name)
             table = table.set_column(place, column.name, pa.array(items, pa.list_(pa.string())))
     return table
+
+
+def _fits_items(value: object, items: Column | None) -> bool:
+    """Whether each item of an array of objects is one."""
+    if items is None or items.kind != "object" or not isinstance(value, list):
+        return True
+    return all(isinstance(item, dict) for item in value)

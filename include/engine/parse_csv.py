@@ -14,7 +14,9 @@ import pyarrow.csv as arrow_csv
 from include.engine.account import Reason
 from include.engine.evolve import EXTRA, NewColumns, evolves, extras_of_cells
 from include.engine.frame import Frame, Ints, to_utf8
+from include.engine.frame_csv import Dialect
 from include.engine.records import Failure, Failures, shown
+from include.engine.stand_in import StandIn
 from include.spec.dataset import Dataset
 from include.spec.pipeline import Format
 
@@ -191,11 +193,13 @@ def _with_wider(
 
 
 def _read(data: pa.Buffer, layout: Layout, form: Format, refuse: object | None) -> pa.Table:
+    stand_in = StandIn(Dialect(form.delimiter, form.quoting, form.escape, form.comment))
+    data = stand_in.hide(data)
     names = [f"c{cell}" for cell in range(layout.width)]
     taken = [f"c{cell}" for cell in sorted((*layout.cells, *(cell for cell, _ in layout.extra)))]
     read = arrow_csv.ReadOptions(use_threads=False, column_names=names, block_size=max(data.size + 16, 1 << 16))
     parse = arrow_csv.ParseOptions(
-        delimiter=form.delimiter,
+        delimiter=stand_in.sign,
         quote_char=form.quoting or False,
         double_quote=bool(form.quoting),
         escape_char=form.escape or False,
@@ -207,11 +211,11 @@ def _read(data: pa.Buffer, layout: Layout, form: Format, refuse: object | None) 
         column_types=dict.fromkeys(taken, pa.string()),
         include_columns=taken,
         strings_can_be_null=True,
-        null_values=list(form.null_values),
+        null_values=[stand_in.hide_text(value) for value in form.null_values],
         quoted_strings_can_be_null=False,
         check_utf8=False,
     )
-    return arrow_csv.read_csv(pa.BufferReader(data), read, parse, convert)
+    return stand_in.show(arrow_csv.read_csv(pa.BufferReader(data), read, parse, convert))
 
 
 def contiguous(frame: Frame, good: Ints) -> pa.Buffer:

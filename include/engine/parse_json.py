@@ -14,15 +14,16 @@ import pyarrow as pa
 
 from include.engine.evolve import EXTRA, NewColumns, evolves, extras_of_fields
 from include.engine.frame import UTF_8, Frame, Ints
+from include.engine.json_block import LONGEST
+from include.engine.json_template import Template
 from include.engine.json_text import Defect, Reader, to_json, to_text
-from include.engine.quick_json import Template, read_template, split_lines
+from include.engine.quick_json import Splitter, Takes
 from include.engine.records import Failure, Failures, shown
 from include.spec.columns import Column
 from include.spec.dataset import Dataset
 
 _LISTED = 20
-_TRIED = 8  # lines among which one is looked for that is simple
-_WORTH = 16  # lines from which on the quick way is quicker
+_WORTH = 16  # records from which on the quick way is quicker
 
 
 class JsonParser:
@@ -39,50 +40,51 @@ class JsonParser:
         self._on_unexpected = dataset.pipeline.format.unexpected_columns
         self._cleaned = frozenset(dataset.pipeline.clean)
         self._reader = Reader()
-        self._is_lines = dataset.pipeline.format.type == "ndjson"
-        self._template: Template | None = None
+        self._fields = {column.name: column for column in self._columns}
+        self._splitter = Splitter(self._takes, self._accepts)
         self.unexpected: set[str] = set()
         self.new = NewColumns(dataset) if evolves(dataset) else None
 
     def parse(self, frame: Frame) -> tuple[pa.Table, Ints, Failures]:
         """Split a frame's good records; see `parse_csv`. Names of unknown fields are added to `unexpected`."""
         good = np.flatnonzero(frame.defects == 0)
-        is_plain = self._is_lines and self.new is None and frame.encoding == UTF_8
-        quick = self._split(frame, good) if is_plain and len(good) >= _WORTH else None
-        if quick is None:
+        if self.new is not None or frame.encoding != UTF_8 or not _WORTH <= len(good) <= len(frame.data) < LONGEST:
             return self._read(frame, good)
-        table, rows = quick
-        rest = np.setdiff1d(good, rows, assume_unique=True)
-        if not len(rest):
-            return table, rows, {}
-        others, more, failures = self._read(frame, rest)
-        rows = np.concatenate((rows, more))
+        found = [self._taken(columns, rows) for columns, rows in self._splitter.split(frame, good)]
+        is_left = frame.defects == 0
+        for _, rows in found:
+            is_left[rows] = False
+        rest = np.flatnonzero(is_left)
+        failures: Failures = {}
+        if len(rest) or not found:
+            others, more, failures = self._read(frame, rest)
+            found += [(others, more)] if len(more) or not found else []
+        if len(found) == 1:
+            return *found[0], failures
+        rows = np.concatenate([rows for _, rows in found])
         order = np.argsort(rows, kind="stable")
-        return pa.concat_tables([table, others]).take(pa.array(order)), rows[order], failures
+        return pa.concat_tables([table for table, _ in found]).take(pa.array(order)), rows[order], failures
 
-    def _split(self, frame: Frame, good: Ints) -> tuple[pa.Table, Ints] | None:
-        """Split the lines that are as simple as the first; None where it has to be read."""
-        found = (read_template(frame.raw(record) or b"") for record in good[:_TRIED].tolist())
-        template = self._template or next(filter(None, found), None)
-        self._template = None  # looked for anew, should these lines not be written like it
-        if template is None:
-            return None
-        ours = {name: str(self._rename.get(name, name)) for name in template.names}
-        unknown = sorted(set(ours.values()) - self._names)
-        nested = any(column.kind in ("object", "array") and column.name in ours.values() for column in self._columns)
-        if nested or len(set(ours.values())) < len(ours) or (unknown and self._on_unexpected == "quarantine"):
-            return None
-        wanted = {name: our for name, our in ours.items() if our in self._names}
-        split = split_lines(frame, good, template, wanted)
-        if split is None or not len(split[1]):
-            return None
-        self._template = template if 2 * len(split[1]) > len(good) else None
+    def _takes(self, name: str) -> Takes:
+        """Say what a field may hold for the quick way."""
+        column = self._fields.get(self._rename.get(name, name))
+        if column is None or column.name in self._cleaned:
+            return Takes(text=column is None or column.kind not in ("object", "array"))
+        is_nested = column.kind in ("object", "array")
+        return Takes(text=not is_nested, nested=is_nested)
+
+    def _accepts(self, template: Template) -> bool:
+        """Whether records of a template may be taken the quick way."""
+        ours = {self._rename.get(name, name) for name in template.names}
+        return len(ours) == len(template.names) and (self._on_unexpected != "quarantine" or ours <= self._names)
+
+    def _taken(self, texts: dict[str, pa.Array], rows: Ints) -> tuple[pa.Table, Ints]:
+        """Name the columns as the contract does, and note what it does not know."""
+        named = {self._rename.get(name, name): values for name, values in texts.items()}
         if len(self.unexpected) < _LISTED:
-            self.unexpected.update(unknown[:_LISTED])
-        table, rows = split
+            self.unexpected.update(sorted(named.keys() - self._names)[:_LISTED])
         absent = pa.nulls(len(rows), pa.string())
-        names = set(table.column_names)
-        return pa.table({c.name: table.column(c.name) if c.name in names else absent for c in self._columns}), rows
+        return pa.table({column.name: named.get(column.name, absent) for column in self._columns}), rows
 
     def _read(self, frame: Frame, records: Ints) -> tuple[pa.Table, Ints, Failures]:
         """Read records one by one, in full."""

@@ -29,8 +29,8 @@ SCHEMA = pa.schema(
     ]
 )
 WHOLE_FILE = -1
-_FLUSH_BYTES = 8 << 20
-_FLUSH_ROWS = 20_000
+_FLUSH_BYTES = 4 << 20
+_FLUSH_ROWS = 5_000
 
 
 class Quarantine:

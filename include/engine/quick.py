@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from include.engine.cast import WIDEST, arrow_type
 from include.engine.check import FORMATS
 from include.engine.frame import Bools, Ints
+from include.engine.numerals import digits_of
 from include.spec.columns import Column
 
 Step = Callable[[pa.Array], pa.Array]  # text, or value, to whether it is sure; null of null
@@ -29,8 +30,7 @@ _DAY = "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|3
 _DATE = f"(?:1[0-9]|2[0-9])[0-9]{{2}}-{_DAY}"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
 _ZONE = "(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-_INTEGER = "-?(?:0|[1-9][0-9]{0,17})"
-_FLOAT = rf"{_INTEGER}(?:\.[0-9]{{1,18}})?"
+_DIGITS: Final = 18
 _TRUTHS: Final = pa.array(["true", "false", "True", "False", "TRUE", "FALSE"])
 _BOUNDS: Final = {
     "minimum": pc.greater_equal,
@@ -115,6 +115,8 @@ def _typing(column: Column) -> Quick | None:
         return lambda texts: (texts, None)
     if kind == "boolean":
         return _boolean
+    if digits := _digits(column):
+        return _number(*digits, target)
     shape = _shape(column)
     return _cast(shape, target) if shape else _zoned(target) if _is_utc(column) else None
 
@@ -123,12 +125,30 @@ def _is_utc(column: Column) -> bool:
     return column.kind == "timestamp" and not column.formats and column.default_timezone == "UTC"
 
 
+def _digits(column: Column) -> tuple[int, int] | None:
+    """How many digits a number may have on either side of its point; none before it is no number here."""
+    if column.kind == "decimal" and column.scale < column.precision <= WIDEST:
+        return column.precision - column.scale, column.scale
+    return None if column.formats else {"integer": (_DIGITS, 0), "float": (_DIGITS, _DIGITS)}.get(column.kind)
+
+
+def _number(most_whole: int, most_fraction: int, target: pa.DataType) -> Quick:
+    def run(texts: pa.Array) -> tuple[pa.Array, Bools | None]:
+        whole, fraction = digits_of(texts)
+        fits = (whole > 0) & (whole <= most_whole) & (fraction <= most_fraction)
+        if fits.all():
+            return texts.cast(target), None
+        found = pa.array(fits)
+        null = texts.is_null().to_numpy(zero_copy_only=False)
+        return pc.if_else(found, texts, None).cast(target), fits | null
+
+    return run
+
+
 def _shape(column: Column) -> str | None:
-    if column.kind == "decimal" and column.precision <= WIDEST:
-        whole = column.precision - column.scale
-        left = f"(?:0|[1-9][0-9]{{0,{whole - 1}}})" if whole else "0"
-        return f"-?{left}" + (rf"(?:\.[0-9]{{1,{column.scale}}})?" if column.scale else "")
-    shapes = {"integer": _INTEGER, "float": _FLOAT, "date": _DATE, "datetime": f"{_DATE}[T ]{_TIME}"}
+    if column.kind == "decimal" and column.precision == column.scale <= WIDEST:
+        return rf"-?0(?:\.[0-9]{{1,{column.scale}}})?"
+    shapes = {"date": _DATE, "datetime": f"{_DATE}[T ]{_TIME}"}
     return None if column.formats else shapes.get(column.kind)
 
 

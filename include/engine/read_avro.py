@@ -26,8 +26,9 @@ from fastavro.read import LOGICAL_READERS
 from fastavro.schema import SchemaParseException, UnknownType
 
 from include.engine.account import Reason
-from include.engine.avro_schema import refuse_schema
-from include.engine.fields import Fields, match_names, refuse_nul
+from include.engine.avro_schema import nested_fields, refuse_schema
+from include.engine.evolve import EXTRA, NewColumns, evolves
+from include.engine.fields import Fields, UnknownColumns, match_names, refuse_nul
 from include.engine.frame import Frame, Ints
 from include.engine.frame_rows import RowFrame, frame_rows
 from include.engine.json_text import Number, to_json
@@ -81,6 +82,8 @@ class AvroReader:
         self._codec, self._sync = "null", b""
         self.damage: Reason | None = None
         self.unexpected: set[str] = set()
+        self.new: NewColumns | None = None
+        self._unknown: UnknownColumns | None = None
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames of records, until the file ends or is damaged."""
@@ -105,7 +108,13 @@ class AvroReader:
         if refusal:
             raise _Damaged("unsupported_avro", f"the Avro file's schema {refusal}")
         self.damage, unknown = match_names([item["name"] for item in schema["fields"]], self._dataset)
-        self.unexpected.update(unknown)
+        if self.damage is None and evolves(self._dataset):
+            nested = nested_fields(schema)
+            self._unknown = UnknownColumns(self._dataset, {name: name in nested for name in unknown})
+            self.new = self._unknown.new
+            self.damage = self.new.reason
+        else:
+            self.unexpected.update(unknown)
         self._is_readable = self.damage is None
         return schema
 
@@ -202,6 +211,9 @@ class AvroReader:
         values = frame.values if isinstance(frame, _AvroFrame) and self._is_readable else []
         table, rows, failures = self._fields.take(list(enumerate(values)))
         refuse_nul(table, rows, failures)
+        if self._unknown and self._unknown.names and values:
+            found = {name: [value[name] for value in values] for name in self._unknown.names}
+            table = table.append_column(EXTRA, self._unknown.extras(found, rows, failures))
         return table, np.asarray(rows, np.int64), failures
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from include.engine.account import Reason
+from include.engine.encode import UnitReader, in_file
+from include.engine.evolve import NewColumns
 from include.engine.frame import Cut, Frame, Ints, Octets
 from include.engine.frame_csv import CsvFramer
 from include.engine.records import Failure, Failures
@@ -35,23 +37,29 @@ class FixedReader:
 
     Args:
         dataset: says where the fields stand.
-        read: returns that many bytes, fewer only at the end of the file.
+        read: returns that many bytes, or code units, fewer only at the end of the file.
         block: bytes read at a time.
+        units: what makes code units of a file that is not UTF-8.
     """
 
-    def __init__(self, dataset: Dataset, read: Callable[[int], bytes], *, block: int) -> None:
+    def __init__(
+        self, dataset: Dataset, read: Callable[[int], bytes], *, block: int, units: UnitReader | None = None
+    ) -> None:
         form = dataset.pipeline.format
-        self._framer = _FixedFramer(read, block=block, limit=parse_size(form.max_record))
+        limit = parse_size(form.max_record) // (units.encoding.width if units else 1)
+        self._framer = _FixedFramer(read, block=block, limit=limit)
+        self._units = units
         self._columns = dataset.source_columns
         self._places = {name: parse_positions(text) for name, text in form.positions.items()}
         self._width = form.width or max((end for _, end in self._places.values()), default=0)
         self._nulls = frozenset(form.null_values)
         self.damage: Reason | None = None
         self.unexpected: set[str] = set()
+        self.new: NewColumns | None = None
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames that hold records, until the file ends."""
-        return self._framer.frames()
+        return in_file(self._framer, self._units) if self._units else self._framer.frames()
 
     def parse(self, frame: Frame) -> tuple[pa.Table, Ints, Failures]:
         """Split a frame's good records; see `Fields.take`."""
@@ -59,7 +67,7 @@ class FixedReader:
         rows: list[int] = []
         lines: list[str] = []
         for record in np.flatnonzero(frame.defects == 0).tolist():
-            line = (frame.raw(record) or b"").decode()
+            line = (frame.text(record) or b"").decode()
             if len(line) == self._width:
                 rows.append(record)
                 lines.append(line)

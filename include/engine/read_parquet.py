@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from include.engine.account import Reason
 from include.engine.decompress import Source
-from include.engine.fields import Fields, match_names, refuse_nul
+from include.engine.evolve import EXTRA, NewColumns, evolves
+from include.engine.fields import Fields, UnknownColumns, match_names, refuse_nul
 from include.engine.frame import Frame, Ints
 from include.engine.frame_rows import RowFrame, frame_rows
 from include.engine.json_text import to_json
@@ -58,6 +59,8 @@ class ParquetReader:
         self._is_readable = False
         self.damage: Reason | None = None
         self.unexpected: set[str] = set()
+        self.new: NewColumns | None = None
+        self._unknown: UnknownColumns | None = None
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames of rows, until the file ends or is damaged."""
@@ -73,9 +76,16 @@ class ParquetReader:
 
     def _open(self, file: BinaryIO) -> pq.ParquetFile:
         parquet = pq.ParquetFile(file, page_checksum_verification=True)
-        names = parquet.schema_arrow.names
-        self.damage, unknown = match_names(names, self._dataset)
-        self.unexpected.update(unknown)
+        schema = parquet.schema_arrow
+        self.damage, unknown = match_names(schema.names, self._dataset)
+        if self.damage is None and evolves(self._dataset):
+            self._unknown = UnknownColumns(
+                self._dataset, {name: pa.types.is_nested(schema.field(name).type) for name in unknown}
+            )
+            self.new = self._unknown.new
+            self.damage = self.new.reason
+        else:
+            self.unexpected.update(unknown)
         self._is_readable = self.damage is None
         return parquet
 
@@ -93,7 +103,14 @@ class ParquetReader:
         failures: Failures = {}
         columns = self._columns if self._is_readable else ()
         table = pa.table({column.name: self._texts(column, batch, failures) for column in columns})
-        refuse_nul(table, np.arange(batch.num_rows), failures)
+        rows_of_batch = np.arange(batch.num_rows)
+        refuse_nul(table, rows_of_batch, failures)
+        if self._unknown and self._unknown.names and self._is_readable:
+            found = {name: batch.column(name) for name in self._unknown.names}
+            texts = {
+                name: _values(array) if (text := _as_text(array)) is None else text for name, array in found.items()
+            }
+            table = table.append_column(EXTRA, self._unknown.extras(texts, rows_of_batch, failures))
         base = frame_rows(rows, batch.num_rows, _Renderer(batch).render, batch.nbytes)
         parts = (base.data, base.starts, base.lengths, base.offsets, base.lines, base.defects)
         return _BatchFrame(*parts, render=base.render, held=base.held, table=table, failures=failures)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from include.engine.account import Reason
 from include.engine.fields import Fields
-from include.engine.frame import Frame, Ints
+from include.engine.frame import UTF_8, Frame, Ints
 from include.engine.frame_xml import XmlFrame, XmlFramer
 from include.engine.records import Failures
 from include.spec.dataset import Dataset
@@ -24,14 +24,16 @@ class XmlReader:
         dataset: names the element that is a record.
         read: returns that many bytes, fewer only at the end of the file.
         block: bytes read at a time.
+        encoding: of its characters.
     """
 
-    def __init__(self, dataset: Dataset, read: Callable[[int], bytes], *, block: int) -> None:
+    def __init__(self, dataset: Dataset, read: Callable[[int], bytes], *, block: int, encoding: str = UTF_8) -> None:
         form = dataset.pipeline.format
         path = parse_path(form.records or "")
-        self._framer = XmlFramer(read, block=block, limit=parse_size(form.max_record), path=path)
+        self._framer = XmlFramer(read, block=block, limit=parse_size(form.max_record), path=path, encoding=encoding)
         self._fields = Fields(dataset, is_xml=True)
         self.unexpected = self._fields.unexpected
+        self.new = self._fields.new
 
     @property
     def damage(self) -> Reason | None:

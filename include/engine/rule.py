@@ -60,7 +60,8 @@ def failure_reason(error: duckdb.Error) -> str:
         return found.group(1)
     if "ivision by zero" in text:
         return "division by zero"
-    if kind == "OutOfRangeException" or "out of range" in text or "Overflow" in text:
+    is_out_of_range = kind == "OutOfRangeException" or "out of range" in text or "Overflow" in text
+    if is_out_of_range and kind != "ConversionException":
         return "a number or a date is out of range"
     return "a value cannot be converted to the type that the rule needs"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,19 +18,22 @@ from include.engine.check import unchecked_formats
 from include.engine.database import Database
 from include.engine.evolve import Evolution, evolves, part, rejoin
 from include.engine.files import FileReader, FileState, Input
-from include.engine.frame import Bools
-from include.engine.keys import Keys
-from include.engine.mask import Secrets, apply_masks, check_secrets
+from include.engine.frame import Bools, Ints
+from include.engine.keys import Keys, key_sets
+from include.engine.mask import Secrets, check_secrets
 from include.engine.quarantine import WHOLE_FILE, Quarantine
 from include.engine.records import Failure, Failures, Piece
+from include.engine.settle import Settled, settle
+from include.engine.spool import FILE, ORDINAL, Spool
 from include.engine.version import ENGINE_VERSION
-from include.engine.write import GoodParts, Spool
+from include.engine.write import GoodParts
 from include.spec.dataset import Dataset
 
 __all__ = ["Input", "Limits", "Progress", "Secrets", "transform"]
 
 MANIFEST = "manifest.json"
-_OURS = ("manifest.json*", "good-*.parquet", "quarantine-*.parquet", ".spool.arrow")
+_SPOOL = ".spool.arrow"
+_OURS = ("manifest.json*", "good-*.parquet", "quarantine-*.parquet", _SPOOL, ".keys-*.arrow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +108,14 @@ def transform(
     _clear(out)
     with Database(threads=limits.threads, memory_mb=limits.memory_mb) as database:
         batch = _Batch(dataset, inputs, out, references or {}, secrets, limits, database, progress)
+        gc.freeze()  # what is there already stays: it need not be looked through for each thousand bad records
         try:
             for state in batch.states:
                 batch.read(state)
             manifest = batch.finish(batch_id)
         finally:
-            batch.spool.remove()
+            batch.close()
+            gc.unfreeze()
     scratch = out / f"{MANIFEST}.tmp"
     scratch.write_text(manifest.to_json(), encoding="utf-8")
     os.replace(scratch, out / MANIFEST)
@@ -139,13 +145,19 @@ class _Batch:
         self._report = progress
         self.states = [FileState(number, item) for number, item in enumerate(inputs)]
         self._rules = BlockRules(dataset, references, database)
-        self._keys = Keys(dataset, database)
+        self._keys = Keys(key_sets(dataset), database)
         self._reader = FileReader(
             dataset, block=limits.block, inflated_limit=limits.inflated, progress=self._tell_progress
         )
         self._quarantine = Quarantine(out / "quarantine-00000.parquet", secrets, secret=bool(dataset.pipeline.mask))
-        self.spool = Spool(out / ".spool.arrow", dataset)
+        self._spool = Spool(out / _SPOOL, dataset)
+        ids = [item.file_id for item in inputs]
+        self._parts = GoodParts(
+            out, dataset, ids, secrets, keys=self._keys.columns, part_bytes=limits.part, threads=limits.threads
+        )
+        self._good = np.zeros(len(inputs), np.int64)  # rows of each file that are good, duplicates counted
         self._evolution = Evolution()
+        self._ended: list[FileState] = []
         self._pending: list[Piece] = []
         self._pending_bytes = 0
 
@@ -159,16 +171,25 @@ class _Batch:
         state.notes.extend(unchecked_formats(self._dataset.columns))
         pieces = self._reader.pieces(state)
         is_long = state.input.size is None or state.input.size > self._limits.block
-        for piece in ahead(pieces) if is_long and self._limits.threads > 1 else pieces:
+        for number, piece in enumerate(ahead(pieces) if is_long and self._limits.threads > 1 else pieces):
+            if number:  # a file of one piece waits until it is known whether it is in
+                self._flush_if_full(state)
             self._pending.append(piece)
             self._pending_bytes += piece.frame.size
-            if self._pending_bytes >= self._limits.block:
-                self._flush()
+            if number:
+                self._flush_if_full(state)
+        self._ended.append(state)
+        self._flush_if_full()
 
-    def _flush(self) -> None:
+    def _flush_if_full(self, reading: FileState | None = None) -> None:
+        if self._pending_bytes >= self._limits.block:
+            self._flush(reading)
+
+    def _flush(self, reading: FileState | None = None) -> None:
+        """Run the rules over what is pending, and decide on the files that ended; `reading` did not yet."""
         pieces, self._pending, self._pending_bytes = self._pending, [], 0
         if not pieces:
-            return
+            return self._decide()
         known: Failures = {}
         first = 0
         for piece in pieces:
@@ -186,12 +207,40 @@ class _Batch:
         outcome = self._rules.run(texts, known)
         files = np.concatenate([np.full(len(piece.rows), piece.file, np.int64) for piece in pieces])
         ordinals = np.concatenate([piece.first + piece.rows for piece in pieces])
-        self._keys.add(outcome.good)
-        good = rejoin(outcome.good, extras, outcome.rows) if evolves(self._dataset) else outcome.good
-        self.spool.add(good, files[outcome.rows], ordinals[outcome.rows])
         for number, count in enumerate(np.bincount(files[outcome.filtered], minlength=len(self.states)).tolist()):
             self.states[number].filtered += count
         self._put_aside(pieces, outcome.failures)
+        self._decide()
+        good = rejoin(outcome.good, extras, outcome.rows) if evolves(self._dataset) else outcome.good
+        self._write(good, files[outcome.rows], ordinals[outcome.rows], reading)
+
+    def _decide(self) -> None:
+        """Decide which of the files that ended are in."""
+        for state in self._ended:
+            self._admit(state)
+            if self._parts.owner == state.number:
+                self._parts.decide(held=state.reason is not None)
+        self._ended = []
+
+    def _write(self, good: pa.Table, files: Ints, ordinals: Ints, reading: FileState | None) -> None:
+        """Write good rows, but for those that may be duplicates."""
+        rows = good.append_column(FILE, pa.array(files, pa.int32())).append_column(ORDINAL, pa.array(ordinals))
+        stays = ~self._held[files]
+        if not stays.all():
+            rows, files = rows.filter(pa.array(stays)), files[stays]
+        self._good += np.bincount(files, minlength=len(self._good))
+        suspects = self._keys.suspects(rows)
+        if suspects.any():
+            self._spool.add(rows.filter(pa.array(suspects)))
+            rows, files = rows.filter(pa.array(~suspects)), files[~suspects]
+        sure = len(files) if reading is None else int(np.searchsorted(files, reading.number))
+        self._parts.add(rows.slice(0, sure))
+        if reading is not None:
+            self._parts.add(rows.slice(sure), reading.number)
+
+    @property
+    def _held(self) -> Bools:
+        return np.array([state.reason is not None for state in self.states], np.bool_)
 
     def _put_aside(self, pieces: list[Piece], found: Failures) -> None:
         """Quarantine every record that failed, in the order of the files."""
@@ -220,19 +269,15 @@ class _Batch:
         self._quarantine.add((state.input.file_id, state.input.uri), place, failures, raw, text)
 
     def finish(self, batch_id: str) -> Manifest:
-        """Decide which files are in, find duplicates among them, write the parts, and account for every record."""
+        """Find the duplicates, write the rest, and account for every record."""
         self._flush()
-        for state in self.states:
-            self._admit(state)
-        held = np.array([state.reason is not None for state in self.states], np.bool_)
-        files = self.spool.finish()
-        admitted = ~held[files] if len(files) else np.zeros(0, np.bool_)
-        keep = self._dataset.pipeline.load.keep
-        duplicates = self._keys.duplicates(admitted, lambda rows: self.spool.take(rows, self._keys.columns), keep)
-        parts = self._write(admitted & ~duplicates)
-        loaded = np.bincount(files[admitted & ~duplicates], minlength=len(self.states)).tolist()
-        doubled = np.bincount(files[duplicates], minlength=len(self.states)).tolist()
-        accounts = tuple(self._account(state, loaded[state.number], doubled[state.number]) for state in self.states)
+        self._put_held()
+        settled = self._settle()
+        parts = self._parts
+        good = np.where(self._held, 0, self._good)
+        doubled = np.bincount(settled.files, minlength=len(good))
+        counts = zip(self.states, (good - doubled).tolist(), doubled.tolist(), strict=True)
+        accounts = tuple(self._account(state, loaded, duplicates) for state, loaded, duplicates in counts)
         manifest = Manifest(
             dataset=self._dataset.name,
             batch_id=batch_id,
@@ -248,7 +293,7 @@ class _Batch:
         return manifest
 
     def _admit(self, state: FileState) -> None:
-        """Hold a file that is wrong as a whole; a held file leaves one quarantine row of its own."""
+        """Hold a file that is wrong as a whole."""
         share = self._dataset.pipeline.tolerate
         if state.unreadable * 2 > state.records:
             name = self._dataset.pipeline.format.encoding.upper()
@@ -258,10 +303,14 @@ class _Batch:
             part = f"{state.failed:,} of {state.records:,} records failed ({state.failed / state.records:.1%})"
             state.hold(Reason("over_tolerance", f"{part}; `tolerate.quarantined` allows {share.quarantined}"))
         self._evolve(state)
-        if state.reason:
-            failure = Failure(state.reason.code, "", state.reason.message)
-            file = (state.input.file_id, state.input.uri)
-            self._quarantine.add(file, (WHOLE_FILE, 0, 0, state.bytes), [failure], None, None)
+
+    def _put_held(self) -> None:
+        """Leave a quarantine row for each held file."""
+        for state in self.states:
+            if state.reason:
+                failure = Failure(state.reason.code, "", state.reason.message)
+                file = (state.input.file_id, state.input.uri)
+                self._quarantine.add(file, (WHOLE_FILE, 0, 0, state.bytes), [failure], None, None)
 
     def _evolve(self, state: FileState) -> None:
         new = state.new.columns(state.input.file_id) if state.new and state.reason is None else []
@@ -269,19 +318,23 @@ class _Batch:
         if new and state.reason is None:
             state.notes.append(f"new columns: {', '.join(column.name for column in new)}")
 
-    def _write(self, stays: Bools) -> GoodParts:
-        ids = [state.input.file_id for state in self.states]
-        names = [column.name for column in self._evolution.columns]
-        parts = GoodParts(self._out, self._dataset, ids, part_bytes=self._limits.part, evolved=names)
-        batches = self.spool.batches()
-        for first, batch in ahead(batches) if self._limits.threads > 1 else batches:
-            wanted = stays[first : first + batch.num_rows]
-            table = pa.Table.from_batches([batch])
-            if not wanted.all():
-                table = table.filter(pa.array(wanted))
-            parts.add(apply_masks(table, self._dataset, self._secrets))
-        parts.close()
-        return parts
+    def _settle(self) -> Settled:
+        """Settle the suspects, and finish the parts."""
+        self._parts.end()
+        keep = self._dataset.pipeline.load.keep
+        settled = settle(self._keys, self._spool, self._parts.parts, held=self._held, keep=keep)
+        first = 0
+        for batch in self._spool.batches():
+            stays = settled.stays[first : first + batch.num_rows]
+            first += batch.num_rows
+            self._parts.add(pa.Table.from_batches([batch]).filter(pa.array(stays)))
+        self._parts.finish(settled.lost, [column.name for column in self._evolution.columns])
+        return settled
+
+    def close(self) -> None:
+        """Leave no scratch file and no thread behind."""
+        self._parts.close()
+        self._spool.remove()
 
     def _account(self, state: FileState, loaded: int, duplicates: int) -> FileAccount:
         is_held = state.reason is not None

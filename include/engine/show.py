@@ -31,8 +31,9 @@ class Shower:
         self._reader = Reader()
 
     def value(self, column: str, value: object) -> str:
-        """Quote a column's value, or say that it is not shown."""
-        return "the value (not shown: the column is masked)" if column in self.hidden else shown(value)
+        """Quote the value of a column, or of a field inside it (`column.field`); or say that it is not shown."""
+        hidden = column.partition(".")[0] in self.hidden
+        return "the value (not shown: the column is masked)" if hidden else shown(value)
 
     def inputs(self, expression: str, values: Mapping[str, object]) -> str:
         """List the values that a rule read, for its failure's message."""

@@ -194,6 +194,8 @@ def explain_temporal(column: Column, text: str) -> str:
         return f"is no {column.kind} of the form {' or '.join(column.formats)}"
     if re.search(r":60(?:\D|$)", text):
         return "has second 60; leap seconds are not taken"
+    if re.match(r"-[0-9]{4,}-|0000-|[+]?[0-9]{5,}-", text) or _is_over_the_edge(column, text):
+        return "is outside the years 0001 to 9999"
     if re.search(r"\.[0-9]{7,}", text) and not re.search(r"\.[0-9]{6}0+(?:\D|$)", text):
         return "has more than six decimals of a second; none is cut off silently"
     if re.fullmatch(_ISO[column.kind], text):
@@ -205,3 +207,9 @@ def explain_temporal(column: Column, text: str) -> str:
         return "has a zone, and the column holds local time"
     example = {"date": "2024-01-31", "time": "10:00:00", "datetime": "2024-01-31T10:00:00"}
     return f"is no {column.kind} like {example.get(column.kind, '2024-01-31T10:00:00Z')}"
+
+
+def _is_over_the_edge(column: Column, text: str) -> bool:
+    """Whether an offset moves a moment of the first or the last day into another year."""
+    found = re.fullmatch(rf"(?:0001-01-01|9999-12-31)[T ]{_TIME}({_OFFSET})", text)
+    return column.kind == "timestamp" and found is not None and found[1][0] == ("+" if text[0] == "0" else "-")

@@ -45,7 +45,7 @@ class Verifier:
         for number, column in enumerate(self._columns):
             self._add_checks(number, column)
         self._quick = {} if typed else quick_columns(self._columns)
-        self._judged: tuple[Ints, pa.Table] | None = None  # rows of the last block, and what each fails
+        self._judged: tuple[Ints, Bools] | None = None  # rows of the last block, and which checks each fails
         self._is_quick = bool(self._columns) and len(self._quick) == len(self._columns)
 
     def _add_checks(self, number: int, column: Column) -> None:
@@ -115,28 +115,33 @@ class Verifier:
             return self._judge(block)
         columns = {name: values for name, (values, _) in found.items()}
         if len(rows):
-            judged, doubt[rows] = self._judge(block.take(pa.array(rows)), rows)
-            for column in self._columns:
+            judged, failing = self._judge(block.take(pa.array(rows)), rows)
+            doubt[rows] = failing
+            right = np.flatnonzero(~failing)
+            for column in self._columns if len(right) else ():
                 if column.kind not in _PASSED_ON:
-                    columns[column.name] = patch(columns[column.name], rows, _whole(judged.column(column.name)))
+                    values = _whole(judged.column(column.name)).take(pa.array(right))
+                    columns[column.name] = patch(columns[column.name], rows[right], values)
         return pa.table(columns), doubt
 
     def _judge(self, block: pa.Table, rows: Ints | None = None) -> tuple[pa.Table, Bools]:
         """Type and check every row in full; if they are some rows of a block, keep what each fails."""
-        failing = " OR ".join(f"({sql})" for _, _, _, sql in self._checks if sql != "false") or "false"
+        failing = " OR ".join(f"({sql})" for _, _, _, sql in self._asked()) or "false"
         made = [
             f"v{number} AS {quote(column.name)}"
             for number, column in enumerate(self._columns)
             if not self._typed and column.kind not in _PASSED_ON
         ]
-        flags = [] if rows is None else self._flags()
-        found = self._database.query(
-            f"SELECT {', '.join([*made, *flags, f'({failing}) AS _failing'])} FROM ({self._inner()})", block=block
-        )
-        self._judged = None if rows is None else (rows, found)
+        asked = f"({failing}) AS _failing" if rows is None else self._flags()
+        found = self._database.query(f"SELECT {', '.join([*made, asked])} FROM ({self._inner()})", block=block)
         names = set(found.column_names)
         columns = {c.name: (found if c.name in names else block).column(c.name) for c in self._columns}
-        return pa.table(columns), found.column("_failing").to_numpy().astype(np.bool_)
+        if rows is None:
+            self._judged = None
+            return pa.table(columns), found.column("_failing").to_numpy().astype(np.bool_)
+        failed = self._failed(found)
+        self._judged = rows, failed
+        return pa.table(columns), np.logical_or.reduce(failed, axis=1)
 
     def explain(self, block: pa.Table, texts: pa.Table, rows: Ints | None = None) -> list[list[Failure]]:
         """Say for each row of a block what it fails.
@@ -149,19 +154,27 @@ class Verifier:
         if not block.num_rows or not self._checks:
             return [[] for _ in range(block.num_rows)]
         if rows is not None and self._judged is not None:
-            found = self._judged[1].take(pa.array(np.searchsorted(self._judged[0], rows)))
+            failed = self._judged[1][np.searchsorted(self._judged[0], rows)]
         else:
-            found = self._database.query(f"SELECT {', '.join(self._flags())} FROM ({self._inner()})", block=block)
+            failed = self._failed(self._database.query(f"SELECT {self._flags()} FROM ({self._inner()})", block=block))
         failures: list[list[Failure]] = [[] for _ in range(block.num_rows)]
-        for index, (number, check, rule, _) in enumerate(self._checks):
+        for index, (number, check, rule, _) in enumerate(self._asked()):
             column = self._columns[number]
-            for row in np.flatnonzero(found.column(f"f{index}").to_numpy()).tolist():
+            for row in np.flatnonzero(failed[:, index]).tolist():
                 value = texts.column(column.name)[row].as_py()
                 failures[row].append(Failure(rule, column.name, self._message(column, check, rule, value)))
         return failures
 
-    def _flags(self) -> list[str]:
-        return [f"({sql}) AS f{index}" for index, (_, _, _, sql) in enumerate(self._checks)]
+    def _asked(self) -> list[tuple[int, Check | None, str, str]]:
+        return [check for check in self._checks if check[3] != "false"]
+
+    def _flags(self) -> str:
+        """SQL for which checks a row fails: one list, for a column each would take longer than to check them."""
+        return f"[{', '.join(f'({sql})' for _, _, _, sql in self._asked())}]::BOOLEAN[] AS _failed"
+
+    def _failed(self, found: pa.Table) -> Bools:
+        failed: Bools = _whole(found.column("_failed")).flatten().to_numpy(zero_copy_only=False)
+        return failed.reshape(found.num_rows, len(self._asked()))
 
     def _message(self, column: Column, check: Check | None, rule: str, value: object) -> str:
         if rule == "required":

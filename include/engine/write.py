@@ -1,98 +1,50 @@
-"""Good rows on their way out: a spool until it is known which files are in, then Parquet parts."""
+"""Good rows into Parquet parts at once; a long file that may yet be held has parts of its own, which go if it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from include.engine.cast import arrow_type
-from include.engine.evolve import EXTRA, EXTRA_TYPE, evolves, spread
+from include.engine.ahead import ahead
+from include.engine.cast import arrow_type, is_wide
+from include.engine.evolve import EXTRA, evolves, spread
 from include.engine.frame import Ints
+from include.engine.mask import Secrets, apply_masks
+from include.engine.part import FILE_ID, RECORD, Part
+from include.engine.spool import FILE, ORDINAL
 from include.spec.dataset import Dataset
 
-FILE_ID = "_landfall_file_id"
-RECORD = "_landfall_record"
-_FILE, _ORDINAL = "_file", "_ordinal"
 _GROUP_ROWS = 122_880
 _GROUP_BYTES = 32 << 20
 _SAMPLE, _REPEATS = 8_192, 4  # rows looked at; times a value stands among them on average
 
 
-class Spool:
-    """Good rows on disk, in the order in which they came.
+class _Rows:
+    """Rows that wait until there are enough for a row group."""
 
-    Args:
-        path: a scratch file; removed by `remove`.
-        dataset: its columns are those of the rows.
-    """
+    def __init__(self) -> None:
+        self.clear()
 
-    def __init__(self, path: Path, dataset: Dataset) -> None:
-        self._path = path
-        fields = [pa.field(column.name, arrow_type(column, written=False)) for column in dataset.columns]
-        fields += [pa.field(EXTRA, EXTRA_TYPE)] if evolves(dataset) else []
-        self._schema = pa.schema([*fields, pa.field(_FILE, pa.int32()), pa.field(_ORDINAL, pa.int64())])
-        options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
-        self._sink = pa.OSFile(str(path), "wb")
-        self._writer = pa.ipc.new_file(self._sink, self._schema, options=options)
-        self._sizes: list[int] = []
-        self._files: list[Ints] = []
+    def clear(self) -> None:
+        """Have no rows."""
+        self.tables: list[pa.Table] = []
+        self._rows = self._bytes = 0
 
-    def add(self, good: pa.Table, files: Ints, ordinals: Ints) -> None:
-        """Add a block of good rows, with each row's file and ordinal."""
-        if not good.num_rows:
-            return
-        arrays = [column.combine_chunks() for column in good.columns]
-        arrays += [pa.array(files, pa.int32()), pa.array(ordinals, pa.int64())]
-        arrays = [
-            array.cast(field.type) if array.type != field.type else array
-            for array, field in zip(arrays, self._schema, strict=True)
-        ]
-        self._writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
-        self._sizes.append(good.num_rows)
-        self._files.append(files)
+    def add(self, table: pa.Table) -> None:
+        """Have more rows."""
+        self.tables.append(table)
+        self._rows += table.num_rows
+        self._bytes += table.nbytes
 
-    def finish(self) -> Ints:
-        """Stop writing; return the file of every row."""
-        self._close()
-        return np.concatenate(self._files) if self._files else np.zeros(0, np.int64)
-
-    def _close(self) -> None:
-        if not self._sink.closed:
-            self._writer.close()
-            self._sink.close()
-
-    def batches(self, columns: list[str] | None = None) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Yield each block with the number of its first row.
-
-        Args:
-            columns: read only these.
-        """
-        fields = None if columns is None else [self._schema.get_field_index(name) for name in columns]
-        options = pa.ipc.IpcReadOptions(included_fields=fields)
-        first = 0
-        with pa.OSFile(str(self._path)) as source, pa.ipc.open_file(source, options=options) as reader:
-            for number in range(reader.num_record_batches):
-                yield first, reader.get_batch(number)
-                first += self._sizes[number]
-
-    def take(self, rows: Ints, columns: list[str]) -> pa.Table:
-        """Return some columns of some rows, in ascending order of the rows."""
-        parts = []
-        for first, batch in self.batches(columns):
-            low, high = np.searchsorted(rows, (first, first + batch.num_rows))
-            if low < high:
-                parts.append(batch.take(pa.array(rows[low:high] - first)))
-        return pa.Table.from_batches(parts)
-
-    def remove(self) -> None:
-        """Delete the scratch file."""
-        self._close()
-        self._path.unlink(missing_ok=True)
+    @property
+    def is_full(self) -> bool:
+        return self._rows >= _GROUP_ROWS or self._bytes >= _GROUP_BYTES
 
 
 class GoodParts:
@@ -100,66 +52,187 @@ class GoodParts:
 
     Args:
         out: the folder.
-        dataset: its columns are the parts' columns.
+        dataset: its columns are the parts' columns, masked as it says.
         file_ids: the batch's files, by number.
+        secrets: the key of masks.
+        keys: columns that will be asked for again.
         part_bytes: a part that is longer is followed by another.
-        evolved: names of columns besides, text, that the contract does not know.
+        threads: with more than one, a second thread writes while more rows are made.
     """
 
     def __init__(
-        self, out: Path, dataset: Dataset, file_ids: list[str], *, part_bytes: int, evolved: Sequence[str] = ()
+        self,
+        out: Path,
+        dataset: Dataset,
+        file_ids: Sequence[str],
+        secrets: Secrets,
+        *,
+        keys: Sequence[str],
+        part_bytes: int,
+        threads: int,
     ) -> None:
-        self._out = out
+        self._out, self._dataset, self._secrets, self._part_bytes = out, dataset, secrets, part_bytes
         self._ids = pa.array(file_ids, pa.string())
-        fields = [pa.field(column.name, arrow_type(column)) for column in dataset.columns]
-        self._known, self._evolved = [field.name for field in fields], tuple(evolved)
-        fields += [pa.field(name, pa.string()) for name in evolved]
-        self._schema = pa.schema([*fields, pa.field(FILE_ID, pa.string()), pa.field(RECORD, pa.int64())])
-        self._part_bytes = part_bytes
-        self._pending: list[pa.Table] = []
-        self._size = [0, 0]
-        self._sink: pa.NativeFile | None = None
-        self._writer: pq.ParquetWriter | None = None
-        self.names: list[str] = []
-        self.rows = 0
+        self._fields = [pa.field(column.name, arrow_type(column)) for column in dataset.columns]
+        changed = [c.name for c in dataset.columns if c.name in dataset.pipeline.mask or is_wide(c)]
+        self._keys = list(keys) if set(keys) & set(changed) else []  # for these the parts cannot be asked
+        self._sure, self._open = _Rows(), _Rows()  # rows that stay, and those of the file that may yet be held
+        self._part: Part | None = None
+        self._made = 0
+        self._own: int | None = None  # the parts from here on are that file's
+        self.parts: list[Part] = []
+        self.owner: int | None = None
+        self._worker = ThreadPoolExecutor(1, "landfall-write") if threads > 1 else None
+        self._busy: Future[None] | None = None
 
-    def add(self, table: pa.Table) -> None:
-        """Add rows as the spool holds them, masked."""
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The files' names."""
+        return tuple(part.path.name for part in self.parts)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were written."""
+        return sum(part.rows for part in self.parts)
+
+    def add(self, table: pa.Table, owner: int | None = None) -> None:
+        """Add rows, with their files' numbers and their ordinals.
+
+        Args:
+            table: the rows as the spool has them.
+            owner: the file they are all of, if it may yet be held; it is decided on before others' rows come.
+        """
         if not table.num_rows:
             return
-        columns = [table.column(name).cast(self._schema.field(name).type) for name in self._known]
-        columns += spread(table, self._evolved)
-        ids = self._ids.take(table.column(_FILE).combine_chunks())
-        self._pending.append(pa.table([*columns, ids, table.column(_ORDINAL)], schema=self._schema))
-        self._size[0] += table.num_rows
-        self._size[1] += table.nbytes
-        if self._size[0] >= _GROUP_ROWS or self._size[1] >= _GROUP_BYTES:
-            self._flush()
+        self.owner = owner
+        rows = self._sure if owner is None else self._open
+        rows.add(table)
+        if rows.is_full and owner is not None and self._own is None:
+            self.end()
+            self._own = len(self.parts)
+        if rows.is_full:
+            self._flush(rows)
 
-    def _flush(self) -> None:
-        if not self._pending:
+    def decide(self, *, held: bool) -> None:
+        """Keep or delete the rows of the file that owns what came last."""
+        opened, self._open, own = self._open, _Rows(), self._own
+        self.owner = self._own = None
+        if not held:
+            for table in opened.tables:
+                self.add(table)
+        elif own is not None:
+            self.end()
+            for part in self.parts[own:]:
+                part.delete()
+            del self.parts[own:]
+
+    def end(self) -> None:
+        """Write what is sure to stay; what follows goes into another part."""
+        self._flush(self._sure)
+        self._wait()
+        self._close_part()
+
+    def _flush(self, rows: _Rows) -> None:
+        if not rows.tables:
             return
-        if self._writer is None:
-            self.names.append(f"good-{len(self.names):05}.parquet")
-            self._sink = pa.OSFile(str(self._out / self.names[-1]), "wb")
-            self._writer = pq.ParquetWriter(self._sink, self._schema, use_dictionary=_repetitive(self._pending[0]))
-        table = pa.concat_tables(self._pending)
-        self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
-        self.rows += table.num_rows
-        self._pending, self._size = [], [0, 0]
-        if self._sink is not None and self._sink.tell() >= self._part_bytes:
-            self._end_part()
+        table = pa.concat_tables(rows.tables)
+        rows.clear()
+        self._wait()
+        if self._worker is None:
+            self._write(table)
+        else:
+            self._busy = self._worker.submit(self._write, table)
 
-    def _end_part(self) -> None:
-        if self._writer is not None and self._sink is not None:
-            self._writer.close()
-            self._sink.close()
-        self._writer = self._sink = None
+    def _wait(self) -> None:
+        """Wait until nothing is being written: until then the parts belong to the other thread."""
+        busy, self._busy = self._busy, None
+        if busy is not None:
+            busy.result()
+
+    def _close_part(self) -> None:
+        if self._part is not None:
+            self._part.close()
+        self._part = None
+
+    def _write(self, table: pa.Table) -> None:
+        names = _extra_names(table) if evolves(self._dataset) else ()
+        if self._part is not None:
+            known = self._part.schema.names[len(self._fields) : -2]
+            if self._part.size >= self._part_bytes or not set(names) <= set(known):
+                self._close_part()
+                names = sorted({*names, *known})
+        schema = self._part.schema if self._part else self._schema(names)
+        masked = apply_masks(table, self._dataset, self._secrets)
+        columns = [masked.column(field.name).cast(field.type) for field in self._fields]
+        columns += spread(table, schema.names[len(self._fields) : -2])
+        ids = self._ids.take(table.column(FILE).combine_chunks())
+        rows = pa.table([*columns, ids, table.column(ORDINAL)], schema=schema)
+        if self._part is None:
+            self._part = self._new_part(schema, _repetitive(rows))
+        self._part.write(rows, table)
+
+    def _schema(self, evolved: Sequence[str]) -> pa.Schema:
+        own = [pa.field(FILE_ID, pa.string()), pa.field(RECORD, pa.int64())]
+        return pa.schema([*self._fields, *(pa.field(name, pa.string()) for name in evolved), *own])
+
+    def _new_part(self, schema: pa.Schema, repetitive: list[str], *, scratch: bool = True) -> Part:
+        number, self._made = self._made, self._made + 1
+        keys = self._out / f".keys-{number:05}.arrow" if self._keys and scratch else None
+        part = Part(self._out / f"good-{number:05}.parquet", schema, repetitive, keys, self._keys)
+        self.parts.append(part)
+        return part
+
+    def finish(self, lost: Mapping[Part, Ints], evolved: Sequence[str]) -> None:
+        """Write the rest, take rows out again, and give every part the same columns.
+
+        Args:
+            lost: rows that go, by the part they are in.
+            evolved: names of columns besides, text, that the contract does not know.
+        """
+        self.end()
+        schema = self._schema(evolved)
+        for part in self.parts:
+            part.forget_keys()
+        done, self.parts = self.parts, []
+        for part in done:
+            gone = lost.get(part)
+            if gone is None and part.schema.names == schema.names:
+                self.parts.append(part)
+            else:
+                self._rewrite(part, gone, schema)
+                part.delete()
+
+    def _rewrite(self, part: Part, gone: Ints | None, schema: pa.Schema) -> None:
+        stays = np.ones(part.rows, np.bool_)
+        stays[gone if gone is not None else []] = False
+        if not stays.any():
+            return
+        new = self._new_part(schema, part.repetitive, scratch=False)
+        groups, first = part.groups(), 0
+        for table in ahead(groups) if self._worker else groups:
+            wanted = stays[first : first + table.num_rows]
+            first += table.num_rows
+            columns = [
+                table.column(field.name) if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
+                for field in schema
+            ]
+            new.write(pa.table(columns, schema=schema).filter(pa.array(wanted)))
+        new.close()
 
     def close(self) -> None:
-        """Write what is left."""
-        self._flush()
-        self._end_part()
+        """Stop, whatever was written."""
+        if self._worker is not None:
+            self._worker.shutdown()
+        for part in self.parts:
+            with suppress(OSError):  # a part that could not be written cannot be ended either
+                part.close()
+            part.forget_keys()
+
+
+def _extra_names(table: pa.Table) -> list[str]:
+    """Name the columns that the contract does not know of some rows."""
+    chunks = [chunk.keys.unique() for chunk in table.column(EXTRA).chunks]
+    return sorted({name for chunk in chunks for name in chunk.to_pylist()})
 
 
 def _repetitive(table: pa.Table) -> list[str]:

@@ -20,6 +20,22 @@ def bucket_of(uri: str) -> str:
     return uri.split("/", 3)[2]
 
 
+class PinnedPromise(Model):
+    """What the manifest of a set promises of a file; a file that is not so is held.
+
+    Args:
+        by: the manifest's name.
+        sha256: of the stored bytes, hexadecimal; empty: not promised.
+        md5: of the stored bytes, base64; empty: not promised.
+        records: physical records; None: not promised.
+    """
+
+    by: str = Field(min_length=1, max_length=1024)
+    sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
+    md5: str = Field("", max_length=24)
+    records: int | None = Field(None, ge=0)
+
+
 class PinnedInput(Model):
     """One landed file, in exactly one version.
 
@@ -28,6 +44,7 @@ class PinnedInput(Model):
         generation: the store's number of the version.
         size: bytes as stored.
         crc32c: of the stored bytes, in base64; empty where the store has none.
+        promised: what the manifest of its set says of it.
         released: a person released it: the tolerance does not hold it.
     """
 
@@ -36,11 +53,12 @@ class PinnedInput(Model):
     generation: int = Field(ge=0)
     size: int = Field(ge=0)
     crc32c: str = Field("", max_length=64)
+    promised: PinnedPromise | None = None
     released: bool = False
 
 
 class PinnedReference(Model):
-    """A reference file, in exactly one version."""
+    """A reference file or a table's snapshot, in exactly one version."""
 
     uri: ObjectUri
     generation: int = Field(ge=0)
@@ -54,7 +72,7 @@ class TransformRequest(Model):
         batch_id: identity of the batch: of all that can change its answer.
         attempt: number of the try; each try writes below a path of its own.
         inputs: the files, in the order in which their records count as first and last.
-        references: by the name that the pipeline gives them, such as ``reference/customers.csv``.
+        references: by the name that the pipeline gives them: ``reference/customers.csv``, ``table:crm.customers``.
         output: prefix under which parts and manifest are written; ends in ``<batch_id>/attempt-<attempt>/``.
         engine: the engine's version that went into the batch id; empty: any.
         keys: `mask` and `raw` to the names of the keys that went into it; empty: any.

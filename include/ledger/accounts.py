@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from include.engine.account import FileAccount, Manifest
+from include.ledger.completeness import LATE
 from include.ledger.drift import Drift, record_of
 from include.ledger.plan import Plan, PlannedFile
 from include.ledger.states import FileState
@@ -15,6 +16,7 @@ from include.ledger.tables import COUNTS
 FILE_TYPES = {
     "file_id": "STRING", "bucket": "STRING", "name": "STRING", "generation": "INT64", "checksum": "STRING",
     "size": "INT64", "released": "BOOL", "state": "STRING", "reason": "STRING", "batch_id": "STRING", "place": "INT64",
+    "voucher": "STRING", "vouched_at": "TIMESTAMP", "late": "BOOL", "again": "BOOL",
     **dict.fromkeys(COUNTS, "INT64"),
 }  # fmt: skip
 BATCH_TYPES = {
@@ -39,9 +41,9 @@ def file_rows(plan: Plan, manifests: Mapping[int, Manifest], *, whole_sets: bool
         held = [account.uri for account in manifest.files if account.state == "held"]
         for file in batch.files:
             row = _file_row(file, accounts[file.file_id], batch.batch_id, place=len(rows))
-            if whole_sets and held and row["state"] == FileState.LOADED:
+            if whole_sets and held and not batch.late and row["state"] == FileState.LOADED:
                 reason = f"set_incomplete: {held[0]} of the same set is held; the set is loaded as a whole"
-                row |= {"state": FileState.HELD.value, "reason": reason, **_all_quarantined(row["records"])}
+                row |= {"state": FileState.HELD.value, "reason": reason, **all_quarantined(row["records"])}
             rows.append(row)
     return rows
 
@@ -73,14 +75,19 @@ def batch_rows(
 def _file_row(file: PlannedFile, account: FileAccount, batch_id: str, place: int) -> dict[str, Any]:
     accepted = account.state == "accepted"
     return {
-        **file.model_dump(),
+        **file.model_dump(exclude={"promised"}),
         "batch_id": batch_id,
         "state": (FileState.LOADED if accepted else FileState.HELD).value,
-        "reason": f"{account.reason.code}: {account.reason.message}" if account.reason else None,
+        "reason": f"{account.reason.code}: {account.reason.message}" if account.reason else _late_reason(file),
         "place": place,
         **{count: getattr(account, count) for count in COUNTS},
     }
 
 
-def _all_quarantined(records: int) -> dict[str, int]:
+def _late_reason(file: PlannedFile) -> str | None:
+    return f"{LATE}: it came after its set; its rows were added to the partition" if file.late else None
+
+
+def all_quarantined(records: int) -> dict[str, int]:
+    """Return the counts of a file of which nothing is loaded."""
     return {**dict.fromkeys(COUNTS, 0), "records": records, "quarantined": records}

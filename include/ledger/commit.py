@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from include.ledger.drift import TableColumn, TargetEvolved
+from include.ledger.overtaken import overtaken_query
 from include.ledger.states import SUPERSEDABLE, FileState, listed_sql
 from include.ledger.tables import COUNTS, FILE_ID, LOADED_AT, RECORD, Ledger, partition_sql, target
 from include.spec.columns import Column
@@ -17,6 +18,8 @@ from include.spec.dataset import Dataset
 
 DONE_BEFORE = "landfall: a file of this commit is loaded already, or held or rejected"
 OVERTAKEN = "landfall: a newer version of a file of this commit is loaded"
+# Says that it is a conflict: the next try of the same load finds the newer set, and holds what is late.
+SET_OVERTAKEN = "landfall: conflict with a newer set, which has replaced a day of this commit"
 DELIVERED = "landfall: another version of a file of this commit is loaded, and redelivered files are skipped"
 # What a commit that lost a race is told: a part of it is done.
 PARTLY_DONE = (DONE_BEFORE, OVERTAKEN, DELIVERED)
@@ -46,7 +49,7 @@ class Commit:
 
     def sql(self) -> str:
         """Return the script. Its parameters: @dataset, @run_id, @files, @batches, @expected."""
-        body = [self._lock(), *self._guards(), *self._older_out()]
+        body = [self._lock(), *self._guards(), *self._set_guard(), *self._older_out()]
         if self.rows:
             body.append(self._count())
         body += self._rows_in()
@@ -66,7 +69,8 @@ class Commit:
         )
         guards = [guard.format("c.state = 'loaded' AND c.generation > f.generation", OVERTAKEN)]
         if not self.force:
-            done = "(c.state = 'loaded' OR (c.state IN ('held', 'rejected') AND NOT f.released))"
+            turned = "c.state = 'rejected' OR (c.state = 'held' AND NOT f.again)"
+            done = f"(c.state = 'loaded' OR (({turned}) AND NOT f.released))"
             guards.append(guard.format(f"c.file_id = f.file_id AND {done}", DONE_BEFORE))
             if self._policy == "skip":
                 guards.append(guard.format("c.state = 'loaded' AND c.file_id != f.file_id", DELIVERED))
@@ -101,20 +105,31 @@ class Commit:
             f"IF ARRAY_LENGTH(replaced) > 0 THEN DELETE FROM {table} WHERE {FILE_ID} IN UNNEST(replaced); END IF;",
         ]
 
+    def _set_guard(self) -> list[str]:
+        if self.force or not self._replaces_days():
+            return []
+        newer = overtaken_query(self.dataset, self.ledger, self.rows)
+        return [f"ASSERT NOT EXISTS ({newer}) AS '{SET_OVERTAKEN}';"]
+
+    def _replaces_days(self) -> bool:
+        mode = self.dataset.pipeline.load.mode
+        return mode == "replace_partition" and self.dataset.partition is not None and bool(self.rows)
+
     def _count(self) -> str:
         return f"ASSERT (SELECT COUNT(*) FROM {self._staged()}) = @expected AS '{COUNT_DIFFERS}';"
 
-    def _staged(self) -> str:
-        """The staged rows of files that are admitted."""
-        admitted = "(SELECT f.file_id FROM UNNEST(@files) AS f WHERE f.state = 'loaded')"
+    def _staged(self, *, late: bool = True) -> str:
+        """The staged rows of files that are admitted; or only of those that did not come late."""
+        only = "" if late else " AND NOT f.late"
+        admitted = f"(SELECT f.file_id FROM UNNEST(@files) AS f WHERE f.state = 'loaded'{only})"
         return f"(SELECT * FROM {self.rows} WHERE {FILE_ID} IN {admitted})"
 
     def _declarations(self) -> list[str]:
         declared = ["DECLARE replaced ARRAY<STRING>;"] if self._older_out() else []
-        partition = self.dataset.partition
-        if self.dataset.pipeline.load.mode != "replace_partition" or partition is None or not self.rows:
+        if not self._replaces_days():
             return declared
-        days = f"SELECT ARRAY_AGG(DISTINCT {partition_sql(partition)}) FROM {self._staged()}"
+        assert self.dataset.partition is not None
+        days = f"SELECT ARRAY_AGG(DISTINCT {partition_sql(self.dataset.partition)}) FROM {self._staged(late=False)}"
         return [*declared, f"DECLARE days ARRAY<DATE> DEFAULT ({days});"]
 
     def _rows_in(self) -> list[str]:
@@ -178,7 +193,10 @@ class Commit:
         )
 
     def _files_in(self) -> str:
-        columns = f"file_id, bucket, name, generation, checksum, size, state, reason, batch_id, {', '.join(COUNTS)}"
+        columns = (
+            "file_id, bucket, name, generation, checksum, size, state, reason, batch_id, voucher, vouched_at,"
+            f" {', '.join(COUNTS)}"
+        )
         return (
             f"INSERT INTO {self.ledger.table('files')} (dataset, run_id, {columns}, at)\n"
             f"SELECT @dataset, @run_id, {_prefixed('f', columns)}, CURRENT_TIMESTAMP() FROM UNNEST(@files) AS f;"

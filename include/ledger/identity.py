@@ -21,6 +21,7 @@ def batch_id(
     engine: str,
     epoch: str,
     keys: Iterable[str] = (),
+    vouchers: Iterable[str] = (),
     released: Iterable[str] = (),
 ) -> str:
     """Name a batch by everything that can change its answer: 32 hexadecimal digits.
@@ -28,14 +29,16 @@ def batch_id(
     Args:
         file_ids: the files in it; their order does not count.
         fingerprint: of contract and pipeline.
-        references: content hashes of the reference files.
+        references: content hashes of the reference files and of the tables' snapshots.
         engine: the engine's version.
         epoch: empty, or the run that was told to load the files once more.
         keys: names of the keys that go into masked values and raw bytes.
+        vouchers: the markers or manifests, in their generations, on which the files count.
         released: the files among them that no tolerance holds.
     """
+    named = [f"voucher:{name}" for name in sorted(filter(None, vouchers))]
     free = [f"released:{name}" for name in sorted(released)]
-    return _digest("batch", *sorted(file_ids), fingerprint, *sorted(references), engine, epoch, *keys, *free)
+    return _digest("batch", *sorted(file_ids), fingerprint, *sorted(references), engine, epoch, *keys, *named, *free)
 
 
 def commit_id(batch_ids: Iterable[str], run_id: str) -> str:

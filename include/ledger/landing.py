@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from include.ledger.identity import file_id
 
-MARKER = "_SUCCESS"
 _TEMPORARY_ENDINGS = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", "._copying_", ".swp")
 _HIDDEN = (".", "_", "~")
 
@@ -20,6 +20,8 @@ class Landed:
     Args:
         size: in bytes.
         checksum: what the store says of the content (CRC32C of Cloud Storage, base64).
+        md5: likewise, base64; empty where the store has none.
+        created: when this version landed, by the store's clock; None where that is not known.
     """
 
     bucket: str
@@ -27,6 +29,8 @@ class Landed:
     generation: int
     size: int
     checksum: str
+    md5: str = ""
+    created: datetime | None = None
 
     @property
     def file_id(self) -> str:
@@ -43,17 +47,6 @@ def is_temporary(name: str) -> bool:
     """Whether an object's name says that it is not meant to be read: hidden, a marker, or half-written."""
     base = name.rpartition("/")[2]
     return not base or base.startswith(_HIDDEN) or base.lower().endswith(_TEMPORARY_ENDINGS)
-
-
-def in_complete_folders(objects: Iterable[Landed], markers: Iterable[str]) -> list[Landed]:
-    """Keep the objects whose folder holds a marker.
-
-    Args:
-        objects: the landed objects.
-        markers: full names of the marker objects found.
-    """
-    complete = {name.rpartition("/")[0] for name in markers}
-    return [landed for landed in objects if landed.folder in complete]
 
 
 def pack(objects: Iterable[Landed], *, max_bytes: int, max_files: int, by_folder: bool) -> list[list[Landed]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic import Field
 
+from include.engine.promised import Promised
 from include.engine.version import ENGINE_VERSION
+from include.ledger.completeness import Vouched
 from include.ledger.identity import batch_id
 from include.ledger.landing import Landed, pack
 from include.spec.dataset import Dataset
@@ -23,6 +26,11 @@ class PlannedFile(Model):
     """One file version, pinned.
 
     Args:
+        voucher: name and generation of the marker or manifest of its set; empty where no set counts.
+        vouched_at: when that landed.
+        late: it comes after its set; its rows are added to the partition.
+        again: it was held, and goes along with its set.
+        promised: what the manifest says of it that only reading can tell.
         released: a person released it: the tolerance does not hold it.
     """
 
@@ -32,6 +40,11 @@ class PlannedFile(Model):
     generation: int
     size: int
     checksum: str
+    voucher: str = ""
+    vouched_at: datetime | None = None
+    late: bool = False
+    again: bool = False
+    promised: Promised | None = None
     released: bool = False
 
     @property
@@ -47,9 +60,14 @@ class PlannedBatch(Model):
     batch_id: str
     files: tuple[PlannedFile, ...] = Field(strict=False)
 
+    @property
+    def late(self) -> bool:
+        """Whether its files come after their sets; a batch never holds both kinds."""
+        return self.files[0].late
+
 
 class Reference(Model):
-    """A reference file as uploaded for the function: its address names its content."""
+    """A reference file, or a table's snapshot, as uploaded for the function: its address names its content."""
 
     uri: str
     generation: int
@@ -93,6 +111,7 @@ def make_plan(
     left_behind: Sequence[Landed] = (),
     engine: str = ENGINE_VERSION,
     keys: Mapping[str, str] | None = None,
+    vouched: Mapping[str, Vouched] | None = None,
     released: Collection[str] = (),
 ) -> Plan:
     """Pack landed files into batches and name them; the same input gives the same plan.
@@ -106,16 +125,13 @@ def make_plan(
         left_behind: loaded files that an earlier run did not archive.
         engine: version of the engine that transforms them.
         keys: `mask` and `raw` to the names of the keys that the engine has; they count where columns are masked.
+        vouched: file id to why the file counts.
         released: ids of files that a person released.
     """
+    why = vouched or {}
     own = dict(keys or {}) if dataset.pipeline.mask else {}
     named = [f"{kind}:{name}" for kind, name in sorted(own.items())]
-    packed = pack(
-        landed,
-        max_bytes=MAX_BATCH_BYTES,
-        max_files=MAX_BATCH_FILES,
-        by_folder=dataset.pipeline.load.mode == "replace_partition",
-    )
+    packed = _packed(dataset, landed, {name for name, reason in why.items() if reason.late})
     kept = packed[:MAX_BATCHES]
     return Plan(
         run_id=run_id,
@@ -130,9 +146,10 @@ def make_plan(
                     engine=engine,
                     keys=named,
                     epoch=run_id if force else "",
+                    vouchers={why[item.file_id].voucher for item in files if item.file_id in why},
                     released=[item.file_id for item in files if item.file_id in released],
                 ),
-                files=tuple(pinned(item, released=item.file_id in released) for item in files),
+                files=tuple(pinned(item, why.get(item.file_id), released=item.file_id in released) for item in files),
             )
             for number, files in enumerate(kept)
         ),
@@ -145,8 +162,21 @@ def make_plan(
     )
 
 
-def pinned(landed: Landed, *, released: bool = False) -> PlannedFile:
+def _packed(dataset: Dataset, landed: Iterable[Landed], late: Collection[str]) -> list[list[Landed]]:
+    """Pack files; those that come late are no part of a set."""
+    by_folder = dataset.pipeline.load.mode == "replace_partition"
+    parts: tuple[list[Landed], list[Landed]] = ([], [])
+    for item in landed:
+        parts[item.file_id in late].append(item)
+    return [
+        *pack(parts[0], max_bytes=MAX_BATCH_BYTES, max_files=MAX_BATCH_FILES, by_folder=by_folder),
+        *pack(parts[1], max_bytes=MAX_BATCH_BYTES, max_files=MAX_BATCH_FILES, by_folder=False),
+    ]
+
+
+def pinned(landed: Landed, why: Vouched | None = None, *, released: bool = False) -> PlannedFile:
     """Return a landed object as a plan holds it."""
+    why = why or Vouched()
     return PlannedFile(
         file_id=landed.file_id,
         bucket=landed.bucket,
@@ -154,5 +184,10 @@ def pinned(landed: Landed, *, released: bool = False) -> PlannedFile:
         generation=landed.generation,
         size=landed.size,
         checksum=landed.checksum,
+        voucher=why.voucher,
+        vouched_at=why.at,
+        late=why.late,
+        again=why.again,
+        promised=why.promised,
         released=released,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from include.ledger.completeness import LATE
 from include.ledger.states import FileState, current_sql, listed_sql
 from include.ledger.tables import COUNTS, Ledger
 
@@ -21,6 +22,27 @@ def states_sql(ledger: Ledger) -> str:
         f" LOGICAL_OR(state = '{FileState.RELEASED.value}') {version}) AS released"
         f" FROM {ledger.table('files')} WHERE dataset = @dataset AND bucket = @bucket AND name IN UNNEST(@names)"
         f" QUALIFY ROW_NUMBER() {version} ORDER BY {current_sql()}) = 1"
+    )
+
+
+def sets_sql(ledger: Ledger) -> str:
+    """What is known of sets, as kind, key, name and at. Parameters: @dataset, @bucket, @vouchers, @folders, @names.
+
+    - voucher: one of @vouchers, on which files were loaded; those of @names by their names, any others as ''.
+    - folder: one of @folders, of which files are loaded: those that came late by their names, the others as ''.
+    - late: id of one of @names that is held because it came late, and the voucher of its set.
+    """
+    folder = "REGEXP_REPLACE(name, r'/?[^/]*$', '')"
+    late = f"STARTS_WITH(IFNULL(reason, ''), '{LATE}:')"
+    current = f"{ledger.table('files_current')} WHERE dataset = @dataset AND bucket = @bucket"
+    return (
+        "SELECT 'voucher' AS kind, voucher AS key, IF(name IN UNNEST(@names), name, '') AS name, MAX(at) AS at"
+        f" FROM {ledger.table('files')} WHERE dataset = @dataset AND bucket = @bucket AND state = 'loaded'"
+        " AND voucher IN UNNEST(@vouchers) GROUP BY 1, 2, 3\n"
+        f"UNION ALL SELECT 'folder', {folder}, IF({late}, name, ''), MAX(at) FROM {current}"
+        f" AND state = 'loaded' AND {folder} IN UNNEST(@folders) GROUP BY 1, 2, 3\n"
+        f"UNION ALL SELECT 'late', file_id, IFNULL(voucher, ''), at FROM {current} AND state = 'held' AND {late}"
+        " AND name IN UNNEST(@names)"
     )
 
 
@@ -59,7 +81,7 @@ def quarantine_sql(ledger: Ledger) -> str:
 
 EVENT_TYPES = {
     "file_id": "STRING", "bucket": "STRING", "name": "STRING", "generation": "INT64", "checksum": "STRING",
-    "size": "INT64", "batch_id": "STRING", "reason": "STRING",
+    "size": "INT64", "batch_id": "STRING", "reason": "STRING", "voucher": "STRING", "vouched_at": "TIMESTAMP",
 }  # fmt: skip
 
 

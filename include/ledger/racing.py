@@ -20,8 +20,9 @@ def settled(file: PlannedFile, versions: Iterable[Known], *, skip: bool) -> bool
         skip: the policy for redelivered files is `skip`.
     """
     versions = list(versions)
-    if any(v.state in (FileState.HELD, FileState.REJECTED) and v.file_id == file.file_id for v in versions):
-        return not file.released
+    turned = {v.state for v in versions if v.file_id == file.file_id} & {FileState.HELD, FileState.REJECTED}
+    if turned:
+        return not (file.released or (file.again and FileState.HELD in turned))
     lasting = [item for item in versions if item.state in LASTING]
     return any(item.file_id == file.file_id or item.generation > file.generation or skip for item in lasting)
 

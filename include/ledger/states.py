@@ -48,14 +48,17 @@ _AGAIN = "the run that took it has ended, or its lease has run out"
 _LETS_GO = "the run that took it cannot load it, or another run was faster with a part of its batch"
 _REDELIVERED = "another version of it is loaded, and `load.redelivered` is `skip`"
 _NEWER = "a newer version of it is loaded"
+_UNREAD = "it comes after its set, or is not what its set's manifest says"
 
 MOVES: Final = (
     Move(_S.SEEN, _S.PLANNED, PLAN, "a run takes it"),
     Move(_S.SEEN, _S.REJECTED, PLAN, _REDELIVERED),
+    Move(_S.SEEN, _S.HELD, PLAN, _UNREAD),
     Move(_S.SEEN, _S.SUPERSEDED, LOAD, _NEWER),
     Move(_S.PLANNED, _S.TRANSFORMED, FUNCTION, "the manifest of its batch is published"),
     Move(_S.PLANNED, _S.PLANNED, PLAN, _AGAIN),
     Move(_S.PLANNED, _S.REJECTED, PLAN, _REDELIVERED),
+    Move(_S.PLANNED, _S.HELD, PLAN, _UNREAD),
     Move(_S.PLANNED, _S.SEEN, LOAD, _LETS_GO),
     Move(_S.PLANNED, _S.DEAD_LETTERED, LOAD, "it failed for good `retry.attempts` times"),
     Move(_S.PLANNED, _S.SUPERSEDED, LOAD, _NEWER),
@@ -66,6 +69,7 @@ MOVES: Final = (
     Move(_S.HELD, _S.RELEASED, RELEASE, "it is to be loaded in spite of the tolerance or of an incomplete set"),
     Move(_S.HELD, _S.REJECTED, REJECT, "it is not to be loaded"),
     Move(_S.HELD, _S.PLANNED, FORCE, "the DAG is triggered with `force`"),
+    Move(_S.HELD, _S.LOADED, LOAD, "it goes along with its set, of which another file was mended"),
     Move(_S.HELD, _S.SUPERSEDED, LOAD, _NEWER),
     Move(_S.RELEASED, _S.PLANNED, PLAN, "a run takes it; neither tolerance nor completeness holds it again"),
     Move(_S.RELEASED, _S.SUPERSEDED, LOAD, _NEWER),

@@ -19,7 +19,8 @@ _COUNT_COLUMNS = ", ".join(f"{name} INT64 NOT NULL" for name in COUNTS)
 _FILES = f"""
   dataset STRING NOT NULL, file_id STRING NOT NULL, bucket STRING NOT NULL, name STRING NOT NULL,
   generation INT64 NOT NULL, checksum STRING NOT NULL, size INT64 NOT NULL, state STRING NOT NULL, reason STRING,
-  batch_id STRING, run_id STRING NOT NULL, {_COUNT_COLUMNS}, at TIMESTAMP NOT NULL"""
+  batch_id STRING, run_id STRING NOT NULL, {_COUNT_COLUMNS}, at TIMESTAMP NOT NULL,
+  voucher STRING, vouched_at TIMESTAMP"""
 _BATCHES = f"""
   dataset STRING NOT NULL, batch_id STRING NOT NULL, commit_id STRING NOT NULL, run_id STRING NOT NULL,
   target STRING NOT NULL, mode STRING NOT NULL, files INT64 NOT NULL, {_COUNT_COLUMNS},
@@ -64,7 +65,9 @@ class Ledger:
         return "\n".join((
             self._create("files", _FILES, "dataset, name"),
             self._create("batches", _BATCHES, "dataset, batch_id"),
-            # For ledgers that are older than the column.
+            # For ledgers that are older than the columns.
+            f"ALTER TABLE {self.table('files')} ADD COLUMN IF NOT EXISTS voucher STRING,"
+            " ADD COLUMN IF NOT EXISTS vouched_at TIMESTAMP;",
             f"ALTER TABLE {self.table('batches')} ADD COLUMN IF NOT EXISTS evolved STRING;",
             self._create("quarantine", _QUARANTINE, "dataset, file_id"),
             f"CREATE OR REPLACE VIEW {self.table('files_current')} AS SELECT * FROM {self.table('files')}"

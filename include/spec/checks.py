@@ -100,6 +100,20 @@ def _check_options(column: Column, prop: Property | ItemProperty, path: Path_) -
     yield from _check_bounds(column, prop.logicalTypeOptions, options)
     if column.items and prop.items:
         yield from _check_options(column.items, prop.items, (*path, "items"))
+    yield from _check_properties(column, prop, path)
+
+
+def _check_properties(column: Column, prop: Property | ItemProperty, path: Path_) -> Iterator[Finding]:
+    """Yield what is wrong with the fields of an object."""
+    counts = Counter(item.name for item in column.properties)
+    for number, (item, inner) in enumerate(zip(column.properties, prop.properties, strict=True)):
+        where: Path_ = (*path, "properties", number)
+        if counts[item.name] > 1:
+            yield _CONTRACT, (*where, "name"), "stands more than once in one object", "Rename one of them."
+        if item.unique or item.key_position or item.partition:
+            fix = "Make it a column of its own, with `format.paths`."
+            yield _CONTRACT, where, "is unique, a key or a partition, which a field inside an object cannot be", fix
+        yield from _check_options(item, inner, where)
 
 
 def _check_pattern(column: Column, options: Path_) -> Iterator[Finding]:
@@ -175,6 +189,7 @@ def _check_load(dataset: Dataset) -> Iterator[Finding]:
     if mode == "replace_partition" and partition is None:
         fix = "Mark one date column with `partitioned: true` in contract.yaml."
         yield _PIPELINE, ("load", "mode"), "needs a partition column, and the contract has none", fix
+    yield from _check_sets(dataset)
     yield from _check_redelivered(dataset)
     if sum(column.partition for column in dataset.columns) > 1:
         yield (
@@ -196,6 +211,18 @@ def _check_load(dataset: Dataset) -> Iterator[Finding]:
         if (column.key_position or column.unique) and column.kind in ("object", "array", "float"):
             fix = "Use a string, integer, decimal, date or timestamp column."
             yield _CONTRACT, (*_PROPERTIES, number), f"a {column.kind} column cannot be a key", fix
+
+
+def _check_sets(dataset: Dataset) -> Iterator[Finding]:
+    load, complete = dataset.pipeline.load, dataset.pipeline.source.completeness
+    if load.mode == "replace_partition" and not complete.by_set:
+        message = "does not say when a set is complete, and `mode: replace_partition` puts a set in place of its days"
+        fix = "Use `complete: marker` or `complete: manifest`, or load with `merge` or `append`."
+        yield _PIPELINE, ("source", "complete"), message, fix
+    for key in ("late", "late_after"):
+        if key in load.model_fields_set and load.mode != "replace_partition":
+            fix = "Remove it: where files are added or merged, none comes too late."
+            yield _PIPELINE, ("load", key), f"says nothing to `mode: {load.mode}`", fix
 
 
 def _check_redelivered(dataset: Dataset) -> Iterator[Finding]:

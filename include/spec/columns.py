@@ -65,6 +65,7 @@ class Column(Model):
         missing_values: texts that stand for no value, so that none of them is allowed.
         unique_items: no item of an array stands in it twice.
         min_properties, max_properties, required_properties: how many keys an object has, and which at least.
+        properties: of an object, what its fields must satisfy; others may be there.
         partition: the target table is partitioned by this column.
         key_position: position in the primary key, from 1; 0: not part of it.
     """
@@ -96,9 +97,15 @@ class Column(Model):
     min_properties: int | None = None
     max_properties: int | None = None
     required_properties: tuple[str, ...] = ()
+    properties: tuple[Column, ...] = ()
     valid_values: tuple[str, ...] = ()
     missing_values: tuple[str, ...] = ()
     classification: str | None = None
+
+    @property
+    def fields(self) -> tuple[Column, ...]:
+        """What the contract says of the fields of an object, or of each object in an array."""
+        return self.items.properties if self.kind == "array" and self.items else self.properties
 
     @property
     def bigquery_type(self) -> str:
@@ -151,6 +158,7 @@ def resolve(prop: Property | ItemProperty) -> Column:
         min_properties=options.minProperties,
         max_properties=options.maxProperties,
         required_properties=options.required or (),
+        properties=_properties(prop),
         valid_values=_valid_values(prop.quality),
         missing_values=tuple(_as_written(value) for value in _missing_values(prop) if value is not None),
         classification=prop.classification,
@@ -188,6 +196,19 @@ def _width(name: str) -> tuple[int | None, int | None]:
         fix = f"An integer's format is one of {', '.join(_INTEGERS)}."
         raise ColumnError("is no width of an integer", "logicalTypeOptions", "format", fix=fix)
     return _INTEGERS[name]
+
+
+def _properties(prop: Property | ItemProperty) -> tuple[Column, ...]:
+    if prop.properties and prop.logicalType != "object":
+        where = "under its `items`" if prop.logicalType == "array" else "under an object"
+        raise ColumnError(f"has properties, and is no object but {prop.logicalType}", fix=f"Put them {where}.")
+    found = []
+    for number, item in enumerate(prop.properties):
+        try:
+            found.append(resolve(item))
+        except ColumnError as error:
+            raise ColumnError(str(error), "properties", number, *error.key, fix=error.fix) from error
+    return tuple(found)
 
 
 def _items(prop: Property | ItemProperty) -> Column:

@@ -193,7 +193,7 @@ def _problem(
 
 def _check_reference(dataset: Dataset, folder: Path, raw: bytes) -> Iterator[Problem]:
     enrich = dataset.pipeline.enrich
-    if enrich is None:
+    if enrich is None or enrich.table:
         return
     path = folder / enrich.with_
     where: Path_ = ("enrich", "with")

@@ -126,7 +126,7 @@ def _fix(detail: Any, path: Path_, model: type[BaseModel]) -> str:  # noqa: ANN4
         return f"Add `{path[-1]}:` here." if isinstance(path[-1], str) else "Add the missing items."
     if kind == "literal_error":
         return "Use one of these values."
-    return "Change the value."
+    return str(getattr(detail.get("ctx", {}).get("error"), "fix", "Change the value."))
 
 
 def _known_keys(path: Path_, model: type[BaseModel]) -> list[str]:

@@ -26,8 +26,8 @@ _TYPES: Final[dict[str, tuple[str, ...]]] = {
     "header": ("csv",),
     "skip_lines": ("csv",),
     "footer_lines": ("csv",),
-    # The others say of themselves how they are encoded; a fixed-width file is UTF-8.
-    "encoding": ("csv", "json", "ndjson"),
+    # The others say of themselves how they are encoded.
+    "encoding": ("csv", "fixed", "json", "ndjson"),
     "null_values": ("csv", "fixed", "xml"),
     "positions": ("fixed",),
     "width": ("fixed",),
@@ -37,6 +37,12 @@ _TYPES: Final[dict[str, tuple[str, ...]]] = {
     "unexpected_columns": ("csv", *_NESTED),
     "max_record": ("csv", "fixed", "json", "ndjson", "xml"),
 }
+_WHY: Final = {
+    ("unexpected_columns", "fixed"): "a fixed-width line has no unknown columns",
+    ("encoding", "xml"): "the document's byte order mark or XML declaration says how it is encoded",
+    ("encoding", "parquet"): "the format's texts are UTF-8 by definition",
+    ("encoding", "avro"): "the format's texts are UTF-8 by definition",
+}
 
 
 def check_format(dataset: Dataset) -> Iterator[Finding]:
@@ -44,8 +50,9 @@ def check_format(dataset: Dataset) -> Iterator[Finding]:
     form = dataset.pipeline.format
     for key in sorted(form.model_fields_set & set(_TYPES)):
         if form.type not in _TYPES[key]:
+            why = _WHY.get((key, form.type))
             fix = f"Leave it out; it belongs to {', '.join(_TYPES[key])}."
-            yield _PIPELINE, ("format", key), f"does not apply to type {form.type}", fix
+            yield _PIPELINE, ("format", key), f"does not apply to type {form.type}{f': {why}' if why else ''}", fix
     if form.type == "xml" and form.records is None:
         fix = "Add `records:` with the name of the element that is one record, for example `records: order`."
         yield _PIPELINE, ("format",), "does not say which XML element is a record", fix
@@ -53,13 +60,15 @@ def check_format(dataset: Dataset) -> Iterator[Finding]:
         yield from _check_positions(dataset)
     if form.type == "csv":
         yield from _check_dialect(form)
-    if (form.records is not None or form.paths) and form.encoding != "utf-8":
-        fix = "Send such a file as UTF-8."
-        yield _PIPELINE, ("format", "encoding"), "is not done together with `records` or `paths`", fix
     yield from _check_paths(dataset)
 
 
 def _check_dialect(form: Format) -> Iterator[Finding]:
+    try:
+        form.delimiter.encode(form.encoding)
+    except UnicodeEncodeError:
+        fix = "Write another delimiter, or set `format.encoding`."
+        yield _PIPELINE, ("format", "delimiter"), f"is no character of {form.encoding}", fix
     if form.escape is not None and any(form.escape in value for value in form.null_values):
         fix = f"An escaped character is read without its {form.escape}: write the null values so, or drop `escape`."
         yield _PIPELINE, ("format", "null_values"), "holds the escape character, so no cell can equal it", fix

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -17,14 +18,11 @@ from pydantic import (
     model_validator,
 )
 
+from include.spec.arrival import Complete, Completeness, Duration, completeness
 from include.spec.durations import parse_duration, parse_size
 from include.spec.model import Model
 from include.spec.places import parse_path, parse_positions
-
-
-def _is_duration(text: str) -> str:
-    parse_duration(text)
-    return text
+from include.spec.reference import REFERENCE, TABLE, check_reference, table_of
 
 
 def _is_size(text: str) -> str:
@@ -59,7 +57,7 @@ def _is_schedule(text: str) -> str:
             if not all(_is_cron(part, low, high) for part in field.upper().split(",")):
                 raise ValueError(f"the cron field {field!r} is not within {low} to {high}")
     elif not re.fullmatch(_PRESET, text):
-        _is_duration(text)
+        parse_duration(text)
     return text
 
 
@@ -80,11 +78,6 @@ def _pattern(pattern: str) -> dict[str, JsonValue]:
 _DURATION = "(?:[0-9]{1,9}[smhd])+"
 _SIZE = "[0-9]{1,9} *[KMGTkmgt]?[Bb]"
 _CRON = r"\S+(?: +\S+){4}"
-Duration = Annotated[
-    str,
-    AfterValidator(_is_duration),
-    Field(examples=["30s", "5m", "1h30m"], json_schema_extra=_pattern(_DURATION)),
-]
 Size = Annotated[
     str, AfterValidator(_is_size), Field(examples=["500KB", "64MB", "2GB"], json_schema_extra=_pattern(_SIZE))
 ]
@@ -94,6 +87,15 @@ Schedule = Annotated[
     Field(examples=["5m", "0 6 * * *", "@daily"], json_schema_extra=_pattern(f"{_PRESET}|{_CRON}|{_DURATION}")),
 ]
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,299}$")]
+ReferenceName = Annotated[
+    str,
+    BeforeValidator(check_reference),
+    Field(
+        examples=["reference/customers.csv", "table:crm.customers"],
+        json_schema_extra=_pattern(REFERENCE),
+        description="reference/<name>.csv, a file in the folder; or table:<dataset>.<table>, a table of the warehouse",
+    ),
+]
 Positions = Annotated[
     str,
     AfterValidator(_is_positions),
@@ -126,9 +128,16 @@ class Source(Model):
     wait: Duration | None = Field(
         None, description="how long a run waits for files before it ends skipped; none: not at all"
     )
-    complete: Literal["none", "marker"] = Field(
-        "none", description="marker: a folder counts once it holds an object named _SUCCESS"
+    complete: Complete = Field(
+        "none",
+        description="when files count; marker: once their folder holds an object named _SUCCESS; manifest: once all"
+        " is there that _MANIFEST.json (or {manifest: name}) lists; {stable: 5m}: once unchanged for so long",
     )
+
+    @property
+    def completeness(self) -> Completeness:
+        """When files count."""
+        return completeness(self.complete)
 
     @field_validator("uri")
     @classmethod
@@ -152,7 +161,9 @@ class Format(Model):
     encoding: Literal["utf-8", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"] = Field(
         "utf-8", description="the characters' encoding; utf-16: a byte order mark says which"
     )
-    delimiter: str = Field(",", min_length=1, max_length=1, description="csv: what stands between two fields")
+    delimiter: str = Field(
+        ",", min_length=1, max_length=1, description="csv: what stands between two fields, any single character"
+    )
     quote: str = Field(
         '"',
         description="csv: what encloses a field that holds anything; none: nothing does",
@@ -207,8 +218,12 @@ class Format(Model):
     def _one_byte(cls, char: str | None, info: ValidationInfo) -> str | None:
         if char is None or (char == "none" and info.field_name == "quote"):
             return char
-        if len(char) != 1 or char in "\r\n\0" or ord(char) > 127:
-            raise ValueError("must be one ASCII character, and no line break")
+        if len(char) != 1 or char in "\r\n\0":
+            raise ValueError("must be one character, and no line break")
+        if info.field_name != "delimiter" and not char.isascii():
+            raise ValueError("must be an ASCII character; only the delimiter may be any")
+        if char == "\ufeff" or "\ud800" <= char <= "\udfff":
+            raise ValueError("must be a character: a byte order mark or half a surrogate pair is none")
         return char
 
     @model_validator(mode="after")
@@ -229,16 +244,19 @@ class Default(Model):
 
 
 class Enrich(Model):
-    """Columns taken from a reference file by a key."""
+    """Columns taken from a reference, a file or a table, by a key."""
 
-    with_: str = Field(
-        alias="with", pattern=r"^reference/[A-Za-z0-9_.-]+\.csv$", description="a CSV file in the folder"
-    )
-    on: ColumnName = Field(description="the column by which a record finds its line of the reference file")
+    with_: ReferenceName = Field(alias="with")
+    on: ColumnName = Field(description="the column by which a record finds its row of the reference")
     take: tuple[ColumnName, ...] = Field(min_length=1, strict=False, description="the columns to add to a record")
     missing: Literal["null", "quarantine"] | Default = Field(
         "null", description="what happens to a record without a match"
     )
+
+    @property
+    def table(self) -> str | None:
+        """The reference as dataset.table; None where it is a file."""
+        return table_of(self.with_)
 
 
 class Truncate(Model):
@@ -250,7 +268,7 @@ class Truncate(Model):
 class Load(Model):
     """Where rows go, and how they meet what is there."""
 
-    table: str = Field(pattern=r"^[A-Za-z0-9_]{1,100}\.[A-Za-z0-9_]{1,200}$", description="dataset.table")
+    table: str = Field(pattern=f"^{TABLE}$", description="dataset.table")
     mode: Literal["merge", "append", "replace_partition"] = Field(
         description="merge: by primary key; append: add; replace_partition: a delivery replaces its days"
     )
@@ -260,6 +278,18 @@ class Load(Model):
         description="a new version of a loaded file; skip: not loaded; replace: in place of the old version's rows;"
         " version: beside them (merge: over them, by key); none: version with merge, else replace",
     )
+    late: Literal["hold", "load"] = Field(
+        "hold",
+        description="replace_partition: what becomes of a file that comes after its set; load: its rows are added",
+    )
+    late_after: Duration = Field(
+        "1h", description="how long a file lies in a folder whose set is loaded until it is late and begins no new set"
+    )
+
+    @property
+    def grace(self) -> timedelta:
+        """How long a file lies in a folder whose set is loaded until it is late."""
+        return parse_duration(self.late_after)
 
     @property
     def policy(self) -> Literal["skip", "replace", "version"]:
@@ -348,7 +378,7 @@ class Pipeline(Model):
     clean: dict[ColumnName, Rule] = Field({}, description="column: expression over the raw text of a record's fields")
     filter: Rule | None = Field(None, description="records for which it is not true are left out, and counted")
     derive: dict[ColumnName, Rule] = Field({}, description="column: expression over typed columns")
-    enrich: Enrich | None = Field(None, description="columns taken from a reference file")
+    enrich: Enrich | None = Field(None, description="columns taken from a reference, a file or a table")
     mask: dict[ColumnName, Literal["sha256", "redact"] | Truncate] = Field(
         {}, description="column: what is stored in place of its value"
     )

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pydantic import Field
 
+from include.spec.arrival import Duration
 from include.spec.durations import parse_duration
 from include.spec.model import Model
-from include.spec.pipeline import Duration
 
 DATASETS = Path(__file__).resolve().parent.parent / "datasets"
 # A run is ended after this time, and leaves the files that it has taken to others.

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from cryptography.fernet import Fernet
 from typer.testing import CliRunner, Result
@@ -143,8 +144,11 @@ def test_a_mask_without_a_key_is_refused_before_a_record_is_read(
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
-def test_a_raw_key_that_is_none_is_refused_without_showing_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LANDFALL_RAW_KEY", "hunter2")
+@pytest.mark.parametrize("before", ["", "{good},"])
+def test_a_raw_key_that_is_none_is_refused_without_showing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    monkeypatch.setenv("LANDFALL_RAW_KEY", before.format(good=Fernet.generate_key().decode()) + "hunter2")
     path = tmp_path / "a.csv"
     path.write_text(HEADER)
 
@@ -193,6 +197,41 @@ def test_a_reference_file_that_is_not_beside_the_pipeline_is_named(tmp_path: Pat
 
     assert answer.exit_code == exit_codes.PROBLEMS
     assert "reference/customers.csv" in answer.output
+
+
+def _from_table(tmp_path: Path, *more: str) -> Result:
+    text = (DATASETS / "orders" / "pipeline.yaml").read_text().replace("reference/customers.csv", "table:crm.customers")
+    (tmp_path / "pipeline.yaml").write_text(text)
+    (tmp_path / "a.csv").write_text(HEADER + GOOD.format("1"))
+    (tmp_path / "c.csv").write_text("customer_id,segment,country\nC00001,gold,DE\n")
+    spec = ["--contract", str(DATASETS / "orders" / "contract.yaml"), "--pipeline", str(tmp_path / "pipeline.yaml")]
+    out = str(tmp_path / "out")
+    return runner.invoke(app, ["transform", *spec, str(tmp_path / "a.csv"), "--out", out, "--json", *more])
+
+
+@pytest.mark.parametrize("prefix", ["", "table:"])
+def test_what_a_reference_table_holds_can_be_given_as_a_file(tmp_path: Path, prefix: str) -> None:
+    answer = _from_table(tmp_path, "--reference", f"{prefix}crm.customers={tmp_path / 'c.csv'}")
+    assert answer.exit_code == exit_codes.OK, answer.output
+    rows = [row for part in sorted((tmp_path / "out").glob("good*.parquet")) for row in pq.read_table(part).to_pylist()]
+    assert [(row["segment"], row["country"]) for row in rows] == [("gold", "DE")]
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "says"),
+    [
+        ((), exit_codes.USAGE, "--reference crm.customers=FILE"),
+        (("--reference", "crm.other=c.csv"), exit_codes.USAGE, "enriches from no table of this name"),
+        (("--reference", "crm.customers"), exit_codes.USAGE, "--reference crm.customers=customers.csv"),
+        (("--reference", "crm.customers=absent.csv"), exit_codes.PROBLEMS, "absent.csv"),
+    ],
+)
+def test_a_reference_table_that_is_not_given_is_named_with_the_option(
+    tmp_path: Path, more: tuple[str, ...], code: int, says: str
+) -> None:
+    answer = _from_table(tmp_path, *more)
+    assert answer.exit_code == code
+    assert says in answer.output
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "twice"])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
+from include.engine.frame import LineFramer
 from include.engine.frame_json import ArrayFramer
 from include.engine.json_text import Defect, Reader
+from include.engine.parse_json import JsonParser
+from tests.engine.builder import column, dataset
 
 SUITE = Path(__file__).resolve().parents[3] / "shared" / "conformance" / "JSONTestSuite"
 FILES = sorted(SUITE.rglob("*.json"))
@@ -45,3 +49,19 @@ def places(path: Path, block: int) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_any_file_framed_as_an_array_gives_one_answer_whatever_the_block(path: Path) -> None:
     assert places(path, 7) == places(path, 1_000_000)
+
+
+@pytest.mark.parametrize("place", ['"a": {}, "b": ["x"]', '"a": {{"x": 1}}, "b": {}', '"a": {{"x": 1}}, "d": {}'])
+def test_every_file_as_a_value_of_a_line_is_split_as_if_it_were_read_alone(place: str) -> None:
+    texts = [path.read_bytes().replace(b"\n", b" ") for path in FILES if path.stat().st_size < 50_000]
+    usual = [b'{"a": {"x": 1}, "b": ["x"]}'] * 20
+    data = b"\n".join(usual + [place.format("%").encode().replace(b"%", text).join((b"{", b"}")) for text in texts])
+    spec = dataset(column("a", "object"), column("b", "array", items={"logicalType": "string"}),
+                   format={"type": "ndjson", "unexpected_columns": "ignore"})  # fmt: skip
+    quick, alone = JsonParser(spec), JsonParser(spec)
+    alone._splitter._accepts = lambda _: False
+    (frame,) = LineFramer(io.BytesIO(data).read, block=len(data) + 1, limit=1 << 20).frames()
+    ours, theirs = quick.parse(frame), alone.parse(frame)
+    assert ours[0].to_pydict() == theirs[0].to_pydict()
+    assert ours[1].tolist() == theirs[1].tolist()
+    assert ours[2] == theirs[2]

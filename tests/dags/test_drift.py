@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 ID = {"name": "id", "logicalType": "integer", "primaryKey": True}
@@ -96,6 +99,20 @@ def test_nested_fields_arrive_as_json(case: Case, mode: str) -> None:
     case.land("b.ndjson", '{"id": 3, "n": {"now": "nested"}}')
     assert case.run().state == "success"
     assert case.rows("id, n")[2] == (3, '{"now": "nested"}')
+
+
+def test_unknown_columns_of_typed_and_nested_files_arrive_as_text_and_json(case: Case) -> None:
+    load = {"table": f"drift.{case.name}", "mode": "append"}
+    case.agree(ID, load=load, format={"type": "parquet", "unexpected_columns": "evolve"})
+    file = io.BytesIO()
+    pq.write_table(pa.table({"id": [1, 2], "Price": [1.5, None], "deep": [{"a": [1]}, None]}), file)
+    case.bucket.blob(f"{case.name}/a.parquet").upload_from_string(file.getvalue())
+    assert case.run().state == "success"
+    assert case.rows("id, price, deep") == [(1, "1.5", {"a": [1]}), (2, None, None)]
+    case.agree(ID, load=load, format={"type": "xml", "records": "row", "unexpected_columns": "evolve"})
+    case.land("b.xml", "<all><row><id>3</id><deep>text</deep><tag>a</tag><tag>b</tag></row></all>")
+    assert case.run().state == "success"
+    assert case.rows("id, deep, tag")[2] == (3, "text", ["a", "b"])
 
 
 def test_a_contract_that_grows_takes_its_table_with_it(case: Case, caplog: pytest.LogCaptureFixture) -> None:

@@ -91,3 +91,23 @@ def test_taxis_with_empty_cells_and_a_filter(ingest: Any, query: Query, shared_d
     assert counts(ingest("taxis", "taxis.csv")) == (6_500, len(kept), 6_500 - len(kept), 0, 0)
     ours = query("SELECT COUNTIF(ehail_fee IS NULL) fee, COUNTIF(trip_type IS NULL) type FROM real.taxis")
     assert ours == [{"fee": len(kept), "type": sum(row["trip_type"] == "" for row in kept)}]
+
+
+def test_earthquakes_out_of_an_array_inside_an_object(ingest: Any, query: Query, shared_data: Path) -> None:
+    from decimal import Decimal
+
+    theirs = json.loads((shared_data / "earthquakes.json").read_text(), parse_float=Decimal)["features"]
+    kept = {item["id"]: item for item in theirs if item["properties"]["type"] == "earthquake"}
+    filtered = len(theirs) - len(kept)
+    assert counts(ingest("earthquakes", "earthquakes.json")) == (len(theirs), len(kept), filtered, 0, 0)
+    ours = query("SELECT id, mag, place, occurred_ms, felt, coordinates FROM real.earthquakes")
+    assert {row.pop("id"): row for row in ours} == {
+        name: {
+            "mag": item["properties"]["mag"],
+            "place": item["properties"]["place"],
+            "occurred_ms": item["properties"]["time"],
+            "felt": item["properties"]["felt"],
+            "coordinates": [float(number) for number in item["geometry"]["coordinates"]],
+        }
+        for name, item in kept.items()
+    }

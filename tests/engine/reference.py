@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from include.engine.frame_csv import Dialect
 
@@ -41,6 +41,7 @@ def read_csv(
 ) -> list[Record]:
     """Return the records of a file, header included; the limit counts code units."""
     dialect = dialect or Dialect()
+    in_units = replace(dialect, delimiter=units_of(dialect.delimiter.encode(encoding), encoding))
     mark = len(MARKS[encoding]) if encoding in MARKS and data.startswith(MARKS[encoding]) else 0
     text = units_of(data[mark:], encoding)
     width = 2 if encoding.startswith("utf-16") else 1
@@ -54,7 +55,7 @@ def read_csv(
         if line_end == position or text[position] == dialect.comment:
             position, line = after_line, line + 1
             continue
-        end, following, defects = frame_one(text, position, dialect, limit)
+        end, following, defects = frame_one(text, position, in_units, limit)
         raw = data[mark + position * width : mark + end * width]
         if "too_long" not in defects:
             defects |= text_defects(text[position:end], raw, encoding)
@@ -117,18 +118,23 @@ def walk(text: str, position: int, dialect: Dialect) -> tuple[int, int, bool]:
         is_dangling = False
         if text[position : position + 1] == dialect.quote:
             position = walk_quoted(text, position, dialect)
-            if text[position : position + 1] not in (dialect.delimiter, *BREAKS):
+            if not ends_cell(text, position, dialect):
                 raise Malformed("text_after_quote", position - 1)
         else:
-            while text[position : position + 1] not in (dialect.delimiter, *BREAKS):
+            while not ends_cell(text, position, dialect):
                 if text[position] == dialect.escape:
                     position += 1
                     is_dangling = text[position : position + 1] in BREAKS
                 if not is_dangling:
                     position += 1
-        if text[position : position + 1] != dialect.delimiter:
+        if not text.startswith(dialect.delimiter, position):
             return *end_of_line(text, position), is_dangling
-        position += 1
+        position += len(dialect.delimiter)
+
+
+def ends_cell(text: str, position: int, dialect: Dialect) -> bool:
+    """Whether a delimiter, a line break or the end of the file stands here."""
+    return text.startswith(dialect.delimiter, position) or text[position : position + 1] in BREAKS
 
 
 def walk_quoted(text: str, position: int, dialect: Dialect) -> int:

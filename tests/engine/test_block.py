@@ -62,6 +62,43 @@ def test_rules_that_fail_do_so_alone_in_a_block_of_thousands(tmp_path: Path) -> 
     assert result.values("half") == [100 // (n % 7) for n in range(5000) if n % 7]
 
 
+def failing(out: Path, rule: str, rows: list[str]) -> list[str]:
+    """Why a rule over `n` and `t` fails on each record."""
+    spec = dataset(column("n", "integer"), column("t"), column("r", "number"), derive={"r": rule})
+    result = run(spec, out, lines("n,t", *rows))
+    assert not result.good
+    return [message.rpartition(": ")[2] for message in result.messages]
+
+
+ZERO, CONVERTED = "division by zero", "a value cannot be converted to the type that the rule needs"
+RANGE = "a number or a date is out of range"
+
+
+@pytest.mark.parametrize(
+    ("rule", "kinds", "records"),
+    [
+        ("100 / (n - n)", [("{},x", ZERO)], 2000),
+        ("CAST(t AS INT64) + 0.0", [("{},x{}", CONVERTED), ("{},99999999999999999999", CONVERTED)], 2000),
+        ("IF(n < 100, n / 0, CAST(t AS FLOAT64))", [("7,x", ZERO), ("{},y{}", CONVERTED)], 2000),
+        ("CAST('CAST(' || t AS INT64) / 1", [("{},1", CONVERTED)], 2000),
+        # What fails in two ways is run one by one, and fails in the first of them.
+        ("CAST(t AS INT64) / (n - n)", [("{},x{}", CONVERTED), ("{},1", ZERO)], 800),
+        ("n / (n - n) + LENGTH(SUBSTR(t, 1, 0 - n))", [("{},x", ZERO)], 400),
+    ],
+)
+def test_each_of_many_failures_says_why(tmp_path: Path, rule: str, kinds: list[tuple[str, str]], records: int) -> None:
+    forms = [kinds[number % len(kinds)] for number in range(records)]
+    rows = [form.format(200 + number, number) for number, (form, _) in enumerate(forms)]
+    assert failing(tmp_path, rule, rows) == [reason for _, reason in forms]
+
+
+def test_overflows_say_why_for_as_many_different_inputs_as_are_run_again(tmp_path: Path) -> None:
+    few = [f"{2**62 + number % 50},x" for number in range(3000)]
+    assert failing(tmp_path, "n * 4 + 0.0", few) == [RANGE] * 3000
+    many = failing(tmp_path, "n * 4 + 0.0", [f"{2**62 + number},x" for number in range(600)])
+    assert many[:500] == [RANGE] * 500
+
+
 def test_a_derived_value_that_does_not_fit_its_column_is_not_rounded(tmp_path: Path) -> None:
     spec = dataset(
         column("a", "number", physicalType="NUMERIC(10,3)"),

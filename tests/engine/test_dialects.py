@@ -20,6 +20,7 @@ from include.engine.frame import (
     UNCLOSED_QUOTE,
 )
 from include.engine.frame_csv import CsvFramer, Dialect
+from include.spec.errors import SpecError
 from tests.engine.builder import column, dataset, lines, run
 from tests.engine.reference import MARKS, Record, read_csv
 
@@ -34,12 +35,15 @@ NAMES = {
 Found = tuple[int, int, int, frozenset[str], bytes | None]
 ENCODINGS = ["utf-8", "latin-1", "cp1252", "utf-16-le", "utf-16-be"]
 UNLIMITED = 1 << 40
+# One to four bytes in UTF-8, one or two code units in UTF-16; and one that begins with the bytes of "é" but the last.
+BEYOND = ["§", "¦", "¬", "€", "\u2063", "😀", "è"]
 
 
 @st.composite
 def dialects(draw: st.DrawFn) -> Dialect:
-    """Four different characters, each of which may be missing but for the delimiter."""
+    """Four different characters, each of which may be missing but for the delimiter, which may be any."""
     delimiter, quote, escape, comment = draw(st.permutations([*",\"\\#|;\t'^x "])).__getitem__(slice(4))
+    delimiter = draw(st.sampled_from([delimiter, delimiter, *BEYOND]))
     off = st.booleans()
     return Dialect(
         delimiter,
@@ -55,13 +59,19 @@ def dialects(draw: st.DrawFn) -> Dialect:
 def files(draw: st.DrawFn) -> tuple[bytes, Dialect, str]:
     """A messy file in some dialect and encoding: what means something comes often, what is no text now and then."""
     dialect, encoding = draw(dialects()), draw(st.sampled_from(ENCODINGS))
+    try:
+        dialect.delimiter.encode(encoding)
+    except UnicodeEncodeError:
+        encoding = draw(st.sampled_from(["utf-8", "utf-16-le", "utf-16-be"]))
     special = [char for char in (dialect.delimiter, dialect.quote, dialect.escape, dialect.comment) if char]
-    piece = st.sampled_from([*special, *special, *special, "\n", "\n", "\r\n", "\r", "a", "bc", "é", "\0"])
+    piece = st.sampled_from(
+        [*special, *special, *special, "\n", "\n", "\r\n", "\r", "a", "bc", "é", "\0", "\x1f", "\U0010fffd"]
+    )
     opening = [dialect.delimiter + quote for quote in (dialect.quote,) if quote]
     starts = [f"\n{char}{start}" for char in (dialect.comment,) if char for start in ("", *opening)]
     pieces = st.one_of(piece, piece, st.sampled_from([*opening, *starts, "\n"]))
     least = draw(st.sampled_from([0, 8, 20]))
-    text = "".join(draw(st.lists(pieces, min_size=least, max_size=40))).encode(encoding)
+    text = "".join(draw(st.lists(pieces, min_size=least, max_size=40))).encode(encoding, errors="replace")
     spoilt = draw(st.sampled_from([b"", b"", b"\xff", b"\x81", b"\xd8\x00", b"\x00\xd8"]))
     at = draw(st.integers(0, len(text)))
     mark = draw(st.sampled_from([b"", MARKS.get(encoding, b"")]))
@@ -70,13 +80,17 @@ def files(draw: st.DrawFn) -> tuple[bytes, Dialect, str]:
 
 def framed(data: bytes, dialect: Dialect, encoding: str, *, block: int, limit: int = UNLIMITED) -> list[Found]:
     """What the engine finds, put together as include/engine/files.py does."""
-    mark = MARKS.get(encoding, b"") if encoding != "utf-8" else b""
+    mark = MARKS.get(encoding, b"") if encoding != "utf-8" or not dialect.delimiter.isascii() else b""
     how = Encoding(encoding, len(mark) if mark and data.startswith(mark) else 0)
     file = io.BytesIO(data)
-    units = UnitReader(file.read, how, dialect.special) if encoding != "utf-8" else None
+    is_beyond = not dialect.delimiter.isascii()
+    beyond = dialect.delimiter if is_beyond else ""
+    is_plain = encoding == "utf-8" and not is_beyond
+    units = None if is_plain else UnitReader(file.read, how, dialect.special, beyond, dialect.sign)
     read = units.read if units else file.read
     footer = FooterCutter(read, lines=dialect.footer_lines, limit=UNLIMITED)
-    framer = CsvFramer(footer.read if dialect.footer_lines else read, block=block, limit=limit, dialect=dialect)
+    read = footer.read if dialect.footer_lines else read
+    framer = CsvFramer(read, block=block, limit=limit, dialect=dialect, span=units.span if units else 1)
     found: list[Found] = []
     for frame in in_file(framer, units) if units else framer.frames():
         for record in range(len(frame)):
@@ -148,11 +162,43 @@ def csv(**options: object) -> dict[str, object]:
 TWO = (column("a"), column("b", "integer"))
 
 
-@pytest.mark.parametrize("delimiter", ["|", ";", "\t", "^", "\x1f", " "])
-def test_any_ascii_character_delimits(tmp_path: Path, delimiter: str) -> None:
-    data = lines(f"b{delimiter}a", f'1{delimiter}"x{delimiter}y"')
-    result = run(dataset(*TWO, format=csv(delimiter=delimiter)), tmp_path, data)
-    assert (result.values("a"), result.values("b")) == ([f"x{delimiter}y"], [1])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("delimiter", ["|", ";", "\t", "^", "\x1f", " ", *BEYOND, "\x85", "\u2028"])
+def test_any_character_delimits(tmp_path: Path, delimiter: str, encoding: str) -> None:
+    try:
+        data = (
+            lines(f"b{delimiter}a", f'1{delimiter}"x{delimiter}y\x1f\x1e"', f"?{delimiter}z").decode().encode(encoding)
+        )
+    except UnicodeEncodeError:
+        with pytest.raises(SpecError, match=f"no character of {encoding}"):
+            dataset(*TWO, format=csv(delimiter=delimiter, encoding=encoding))
+        return
+    if delimiter == "\x1f":
+        data = data.replace("\x1f\x1e".encode(encoding), "\x1e".encode(encoding))
+    for block in (1, 2, 3, 5, 1000):
+        result = run(dataset(*TWO, format=csv(delimiter=delimiter, encoding=encoding)), tmp_path, data, block=block)
+        text = f"x{delimiter}y\x1f\x1e" if delimiter != "\x1f" else "x\x1fy\x1e"
+        assert (result.values("a"), result.values("b")) == ([text], [1])
+        (row,) = result.records
+        assert row["raw"] == f"?{delimiter}z".encode(encoding)
+        assert data[row["byte_offset"] :][: row["byte_length"]] == row["raw"]
+
+
+@pytest.mark.parametrize("delimiter", ["\ufeff", "\n", "§§"])
+def test_what_is_no_character_does_not_delimit(delimiter: str) -> None:
+    with pytest.raises(SpecError, match=r"format\.delimiter"):
+        dataset(*TWO, format=csv(delimiter=delimiter))
+
+
+def test_a_mark_before_a_header_with_another_delimiter_is_no_part_of_it(tmp_path: Path) -> None:
+    data = "b§a\n1§x\n?§y\n".encode("utf-8-sig")
+    result = run(dataset(*TWO, format=csv(delimiter="§")), tmp_path, data)
+    assert (result.values("a"), result.records[0]["byte_offset"]) == (["x"], data.index(b"?"))
+
+
+def test_masked_values_stay_hidden_with_any_delimiter(tmp_path: Path) -> None:
+    result = run(dataset(*TWO, format=csv(delimiter="¦"), mask={"a": "redact"}), tmp_path, "a¦b\nsecret¦?\n".encode())
+    assert result.records[0]["text"] == "***¦?"
 
 
 def test_an_escape_takes_the_meaning_from_what_follows_it(tmp_path: Path) -> None:
@@ -300,6 +346,72 @@ def test_json_is_read_in_any_encoding(tmp_path: Path, kind: str, encoding: str) 
         (row,) = result.records
         assert data[row["byte_offset"] :][: row["byte_length"]] == row["raw"]
         assert row["text"] == '{"a": "ö", "b": "?"}'
+
+
+WRITTEN = [
+    ("latin-1", "latin-1"),
+    ("cp1252", "cp1252"),
+    ("utf-16", "utf-16"),
+    ("utf-16-le", "utf-16-le"),
+    ("utf-16-be", "utf-16-be"),
+]
+
+
+@pytest.mark.parametrize(("declared", "written"), WRITTEN)
+def test_places_of_fixed_width_lines_are_those_of_the_file_in_any_encoding(
+    tmp_path: Path, declared: str, written: str
+) -> None:
+    data = "é  1\r\nöü ?\n\nß  \nö123\n".encode(written)
+    form = {"type": "fixed", "positions": {"a": "1-2", "b": "3-4"}, "encoding": declared}
+    for block in (1, 3, 1000):
+        result = run(dataset(*TWO, format=form), tmp_path, data, block=block)
+        assert (result.values("a"), result.values("b")) == (["é", "ö1"], [1, 23])
+        assert [row["text"] for row in result.records] == ["öü ?", "ß  "]
+        assert [row["line"] for row in result.records] == [2, 4]
+        for row in result.records:
+            assert data[row["byte_offset"] :][: row["byte_length"]] == row["raw"]
+            assert row["raw"].decode("utf-16-le" if written == "utf-16" else written) == row["text"]
+
+
+@pytest.mark.parametrize(("declared", "written"), WRITTEN)
+@pytest.mark.parametrize("kind", ["records", "json", "ndjson"])
+def test_json_by_path_is_read_in_any_encoding(tmp_path: Path, kind: str, declared: str, written: str) -> None:
+    between = "\n" if kind == "ndjson" else ",\n"
+    body = between.join(['{"ä": {"é": "ö"}, "b": 1}', '{"ä": {"é": "ß"}, "b": "?"}', '{"ä": {"é": "ü"}, "b": 3}'])
+    whole = {"ndjson": body, "json": f"[{body}]", "records": f'{{"ê": 1, "é": {{"ü": [{body}]}}, "è": "ö"}}'}[kind]
+    data = whole.encode(written)
+    form = {"type": kind, "encoding": declared, "paths": {"a": "ä.é"}}
+    form = {**form, "type": "json", "records": "é.ü"} if kind == "records" else form
+    for block in (1, 3, 1000):
+        result = run(dataset(*TWO, format=form), tmp_path, data, block=block)
+        assert (result.code, result.values("a"), result.values("b")) == ("", ["ö", "ü"], [1, 3])
+        (row,) = result.records
+        assert data[row["byte_offset"] :][: row["byte_length"]] == row["raw"]
+        assert row["text"] == '{"ä": {"é": "ß"}, "b": "?"}'
+
+
+@pytest.mark.parametrize(
+    "shell", ['{"é": 1, "é": 2, "r": [{"a": "x", "b": 1}]}', '{"r": [{"a": "x", "b": 1}], "é": ü}']
+)
+def test_what_stands_around_an_array_is_read_strictly_in_any_encoding(tmp_path: Path, shell: str) -> None:
+    for encoding in ("latin-1", "utf-16-le", "utf-8"):
+        form = {"type": "json", "encoding": encoding, "records": "r"}
+        assert run(dataset(*TWO, format=form), tmp_path, shell.encode(encoding), block=4).code == "broken_object"
+
+
+@pytest.mark.parametrize(
+    "form", [{"type": "fixed", "positions": {"a": "1-2", "b": "3"}}, {"type": "json", "records": "r"}]
+)
+def test_a_file_of_another_encoding_is_held_in_every_format(tmp_path: Path, form: dict[str, object]) -> None:
+    text = "é 1\n" if form["type"] == "fixed" else '{"r": [{"a": "é", "b": 1}]}'
+    for declared, written in (
+        ("utf-16", "utf-16-le"),
+        ("utf-16-le", "utf-8"),
+        ("latin-1", "utf-16"),
+        ("utf-8", "utf-16"),
+    ):
+        spec = dataset(*TWO, format={**form, "encoding": declared})
+        assert run(spec, tmp_path, text.encode(written)).code == "wrong_encoding"
 
 
 def test_masked_values_stay_hidden_in_any_encoding(tmp_path: Path) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import fastavro
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from include.engine.account import EvolvedColumn, Manifest
@@ -45,6 +50,121 @@ def test_an_unknown_field_of_a_json_record_keeps_its_exact_text(tmp_path: Path, 
     assert result.values("n") == ["1.50", "t"]
     assert result.values("deep") == ['{"a": [1.0]}', None]
     assert [(c.name, c.type) for c in result.manifest.evolved] == [("deep", "JSON"), ("n", "STRING")]
+
+
+def parquet(**columns: Any) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file)
+    return file.getvalue()
+
+
+def avro(fields: dict[str, Any], *records: dict[str, Any]) -> bytes:
+    file = io.BytesIO()
+    schema = {"type": "record", "name": "row", "fields": [{"name": n, "type": kind} for n, kind in fields.items()]}
+    fastavro.writer(file, schema, records)
+    return file.getvalue()
+
+
+def test_unknown_elements_and_attributes_of_an_xml_record_become_columns(tmp_path: Path) -> None:
+    data = b"""<all xmlns:p="urn:p">
+      <row no="7"><id>1</id><name>x</name><Order-Date> 2026 </Order-Date><p:tag>a</p:tag><empty/></row>
+      <row><id>2</id><name>y</name><tag>a</tag><tag>b</tag><to lang="de"><city>Bonn</city></to>
+        <price unit="EUR">1.50</price></row>
+      <row><id>3</id><name>z</name><empty></empty><bad><id>?</id></bad></row>
+    </all>"""
+    for block in (7, 1 << 20):
+        result = run(evolving("xml", form={"records": "row"}), tmp_path, data, block=block)
+        assert result.values("x_no") == ["7", None, None]
+        assert result.values("order_date") == [" 2026 ", None, None]
+        assert result.values("tag") == ["a", '["a", "b"]', None]
+        assert result.values("to") == [None, '{"@lang": "de", "city": "Bonn"}', None]
+        assert result.values("price") == [None, '{"@unit": "EUR", "#text": "1.50"}', None]
+        assert [(c.name, c.type) for c in result.manifest.evolved] == [
+            ("bad", "JSON"), ("order_date", "STRING"), ("price", "JSON"), ("tag", "JSON"), ("to", "JSON"),
+            ("x_no", "STRING"),
+        ]  # fmt: skip
+
+
+def test_what_a_path_leads_through_is_no_unknown_field(tmp_path: Path) -> None:
+    spec = evolving("xml", form={"records": "row", "paths": {"name": "who.name"}, "rename": {"nr": "id"}})
+    result = run(spec, tmp_path, b"<a><row><nr>1</nr><who><name>x</name></who><more>y</more></row></a>")
+    assert [(c.name, c.sources) for c in result.manifest.evolved] == [("more", ("more",))]
+    assert result.values("more") == ["y"]
+
+
+def test_unknown_fields_of_json_inside_an_object_become_columns(tmp_path: Path) -> None:
+    data = b'{"rows": [{"id": 1, "who": {"name": "x"}, "n": 1.50, "no": null}, {"id": 2, "n": [1]}]}'
+    spec = evolving("json", form={"records": "rows", "paths": {"name": "who.name"}})
+    result = run(spec, tmp_path, data)
+    assert (result.values("n"), result.values("name")) == (["1.50", "[1]"], ["x", None])
+    assert [(c.name, c.type) for c in result.manifest.evolved] == [("n", "JSON")]
+
+
+def test_unknown_columns_of_a_parquet_file_keep_their_exact_text(tmp_path: Path) -> None:
+    data = parquet(
+        id=[1, 2, 3],
+        name=["x", "y", "bad"],
+        Price=pa.array([Decimal("1.50"), None, Decimal("2.00")], pa.decimal128(10, 2)),
+        at=pa.array([1, 1_000_000_001, 0], pa.timestamp("ns", "Europe/Berlin")),
+        ratio=pa.array([0.1, float("nan"), 1e300]),
+        raw=pa.array([b"text", b"\xff", None]),
+        note=pa.array(["", None, "a\0b"]),
+        deep=pa.array([{"a": [1]}, None, None], pa.struct({"a": pa.list_(pa.int64())})),
+        never=pa.array([None, None, None], pa.list_(pa.string())),
+    )
+    result = run(evolving("parquet"), tmp_path, data)
+    assert result.values("price") == ["1.50", None]
+    assert result.values("at") == ["1970-01-01 00:00:00.000000001Z", "1970-01-01 00:00:01.000000001Z"]
+    assert result.values("ratio") == ["0.1", "nan"]
+    assert result.values("raw") == ["text", '{"base64": "/w=="}']
+    assert result.values("note") == ["", None]
+    assert result.values("deep") == ['{"a": [1]}', None]
+    types = {column.name: column.type for column in result.manifest.evolved}
+    assert types == {"price": "STRING", "at": "STRING", "ratio": "STRING", "note": "STRING", "raw": "JSON",
+                     "deep": "JSON", "never": "JSON"}  # fmt: skip
+    assert result.rules == [["nul_byte:note"]]
+
+
+def test_unknown_columns_of_an_avro_file_keep_their_exact_text(tmp_path: Path) -> None:
+    point = {"type": "record", "name": "point", "fields": [{"name": "x", "type": "int"}]}
+    fields = {
+        "id": "long", "name": "string", "n": ["null", "double"], "on": {"type": "int", "logicalType": "date"},
+        "at": ["null", point], "tags": {"type": "array", "items": "string"}, "also": ["null", "point"],
+        "kind": {"type": "enum", "name": "kind", "symbols": ["a"]},
+    }  # fmt: skip
+    row = {"id": 1, "name": "x", "n": 0.1, "on": 0, "at": {"x": 1}, "tags": [], "also": None, "kind": "a"}
+    result = run(
+        evolving("avro"), tmp_path, avro(fields, row, {**row, "id": 2, "n": None, "tags": ["\0"], "name": "y"})
+    )
+    assert result.values("n") == ["0.1", None]
+    assert result.values("on") == ["1970-01-01", "1970-01-01"]
+    assert result.values("at") == ['{"x": 1}'] * 2
+    assert result.values("kind") == ["a", "a"]
+    types = {column.name: column.type for column in result.manifest.evolved}
+    assert types == {"n": "STRING", "on": "STRING", "at": "JSON", "tags": "JSON", "also": "JSON", "kind": "STRING"}
+
+
+@pytest.mark.parametrize("name", ["Name", "ID", "a b", " "])
+def test_a_typed_file_whose_columns_cannot_be_told_apart_is_held(tmp_path: Path, name: str) -> None:
+    code = "unexpected_column" if name == " " else "column_clash"
+    columns = {"id": [1], "name": ["x"], "a_b": ["y"], name: ["z"]}
+    assert run(evolving("parquet"), tmp_path, parquet(**columns)).code == code
+    xml = f"<a><row><id>1</id><name>x</name><{name}>z</{name}></row></a>".encode()
+    if name.isalpha():
+        assert run(evolving("xml", form={"records": "row"}), tmp_path, xml).code == code
+
+
+def test_a_parquet_file_with_an_unknown_column_twice_is_held(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    pq.write_table(pa.table([[1], ["x"], ["y"], ["z"]], names=["id", "name", "more", "more"]), file)
+    assert run(evolving("parquet"), tmp_path, file.getvalue()).code == "duplicate_column"
+
+
+def test_parquet_files_of_a_batch_bring_columns_of_their_own(tmp_path: Path) -> None:
+    files = [parquet(id=[1], name=["x"], a=["A"]), parquet(id=[2], name=["y"]), parquet(id=[3], name=["z"], b=[5])]
+    result = run(evolving("parquet"), tmp_path, *files)
+    assert [file.state for file in result.manifest.files] == ["accepted"] * 3
+    assert [(r["id"], r["a"], r["b"]) for r in result.good] == [(1, "A", None), (2, None, None), (3, None, "5")]
 
 
 def test_files_of_a_batch_bring_columns_of_their_own(tmp_path: Path) -> None:
@@ -140,6 +260,8 @@ def test_unknown_fields_do_not_become_columns_where_columns_are_masked() -> None
         evolving(mask={"name": "sha256"})
     with pytest.raises(SpecError, match="without a header"):
         evolving(form={"header": False})
+    with pytest.raises(SpecError, match="a fixed-width line has no unknown columns"):
+        evolving("fixed", form={"positions": {"id": "1", "name": "2"}})
 
 
 def test_a_manifest_written_before_there_were_new_columns_can_be_read(tmp_path: Path) -> None:

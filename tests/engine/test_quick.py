@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -95,10 +97,45 @@ RAW = st.one_of(
     st.sampled_from(["1.50", "-0", "01", "1e400", "+1", ".5", "1.", "tru", "nul", '"a, "', '"}"', '"a"b"', '"\\u0000"',
                      '"\\ud800"', '"\t"', '"a\\"b"', "", "1 ", '"x": 1', "Infinity", '"a"}', '"\x01"', "{}", "-"]),
 )  # fmt: skip
+DEEP = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=4)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)),
+    max_leaves=6,
+)
+NESTED = st.one_of(
+    *(DEEP.map(partial(json.dumps, ensure_ascii=ascii_, separators=separators))
+      for ascii_ in (True, False) for separators in ((", ", ": "), (",", ":"))),
+    st.sampled_from(['{"x": 1.50}', '{"x": 1, "x": 2}', "[NaN]", "[1,2", '{"x"}', '{"x": "\\ud800"}', '["\\u0000"]',
+                     '{"x": {"y": "}"}}', '[[[", "]]]', '{"x": "\\\\"}', "[" * 99 + "]" * 99, "[" * 100 + "]" * 100,
+                     '["a\\", "b"]', "{}", "[ ]", "[01]", "[1e400]", "[12345678901234567890.10]", '"[" : {"x": "]"}']),
+)  # fmt: skip
+PLAIN = dataset(
+    column("a"), column("b", "integer"), column("c"),
+    format={"type": "ndjson", "unexpected_columns": "ignore", "rename": {"ä": "c"}},
+)  # fmt: skip
+DEEPER = dataset(
+    column("a", "object"), column("b", "array", items={"logicalType": "string"}), column("c"), clean={"c": "UPPER(c)"},
+    format={"type": "ndjson", "unexpected_columns": "ignore", "rename": {"ä": "c"}},
+)  # fmt: skip
 RECORD = st.tuples(RAW, RAW, RAW)
 SHAPES = ['{{"a": {}, "b": {}, "c": {}}}', '{{"a":{},"b":{},"c":{}}}', '{{ "a" : {},  "b" : {}, "c" : {} }}',
           '{{"b": {}, "a": {}, "c": {}}}', '{{"a": {}, "b": {}, "a": {}}}', '{{"a": {}, "b": {}, "d": {}}}',
+          '{{"b": {}, "c": {}, "e": {}}}', '{{"a": {0}, "c": {1}}}', '{{"a": {0}}}', '{{ "a": {}, "b": {}, "c": {}}} ',
           '{{"a": {}, "b": {}}} {}', '{{"a": {}, "ä": {}, "b": {}}}', '\r{{"a": {}, "b": {}, "c": {}}}']  # fmt: skip
+
+
+def split_twice(spec: Any, lines: list[str], ending: str) -> None:
+    """Split lines in the quick way and one by one, and compare."""
+    data = ending.join(lines).encode("utf-8", "surrogatepass")
+    quick, full = JsonParser(spec), JsonParser(spec)
+    full._splitter._accepts = lambda _: False
+    read = iter([data])
+    for frame in LineFramer(lambda _: next(read, b""), block=max(len(data) + 9, 64), limit=1 << 20).frames():
+        ours, theirs = quick.parse(frame), full.parse(frame)
+        assert ours[0].to_pydict() == theirs[0].to_pydict()
+        assert ours[1].tolist() == theirs[1].tolist()
+        assert ours[2] == theirs[2]
+    assert quick.unexpected == full.unexpected
 
 
 @pytest.mark.parametrize("unexpected", ["ignore", "quarantine", "fail"])
@@ -114,16 +151,43 @@ def test_lines_are_split_as_if_each_were_read(
     form = {"type": "ndjson", "unexpected_columns": unexpected, "rename": {"ä": "c"}}
     spec = dataset(column("a"), column("b", "integer"), column("c"), format=form)
     lines = [first.format("1", '"x"', "null")] * 16 + [shape.format(*values) for shape, values in records]
-    data = ending.join(lines).encode("utf-8", "surrogatepass")
-    quick, full = JsonParser(spec), JsonParser(spec)
-    full._is_lines = False
+    split_twice(spec, lines, ending)
+
+
+@pytest.mark.parametrize("spec", [PLAIN, DEEPER], ids=["plain", "nested"])
+@given(
+    st.lists(st.tuples(st.sampled_from(SHAPES), st.tuples(*[st.one_of(NESTED, RAW)] * 3)), max_size=12),
+    st.lists(st.sampled_from(SHAPES), min_size=1, max_size=4),
+)
+@settings(max_examples=100, deadline=None)
+def test_lines_of_several_layouts_with_nested_values_are_split_as_if_each_were_read(
+    spec: Any, records: list[tuple[str, tuple[str, str, str]]], shapes: list[str]
+) -> None:
+    usual = ['{"x": [1, "é"]}', '["a", "b"]', '"x"', "null"]
+    lines = [shape.format(*usual[number % 2 :]) for number in range(20) for shape in shapes]
+    split_twice(spec, lines + [shape.format(*values) for shape, values in records] + lines, "\n")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: {"a": {"x": n, "y": [n, "z, ", {}]}, "b": ["s", "é"], "c": 'say "hi", then'},
+        lambda n: {"a": {"x": n}} if n % 3 else {"a": {"x": n}, "b": ["t"], "c": None},
+        lambda n: {"a": {"x": n}, "c": "x"} if n % 2 else {"c": "x", "b": [], "a": {"x": n}},
+    ],
+    ids=["nested", "lacking", "two orders"],
+)
+@pytest.mark.parametrize("style", [{}, {"ensure_ascii": False}, {"separators": (",", ":")}], ids=json.dumps)
+def test_usual_lines_are_not_read_one_by_one(make: Callable[[int], Any], style: dict[str, Any]) -> None:
+    parser = JsonParser(DEEPER)
+    parser._read = None  # type: ignore[assignment, method-assign]
+    data = "".join(json.dumps(make(n), **style) + "\n" for n in range(100)).encode()
     read = iter([data])
-    for frame in LineFramer(lambda _: next(read, b""), block=max(len(data) + 9, 64), limit=1 << 20).frames():
-        ours, theirs = quick.parse(frame), full.parse(frame)
-        assert ours[0].to_pydict() == theirs[0].to_pydict()
-        assert ours[1].tolist() == theirs[1].tolist()
-        assert ours[2] == theirs[2]
-    assert quick.unexpected == full.unexpected
+    (frame,) = LineFramer(lambda _: next(read, b""), block=1 << 20, limit=1 << 20).frames()
+    table, rows, failures = parser.parse(frame)
+    assert (len(rows), failures) == (100, {})
+    assert [json.loads(text) for text in table.column("a").to_pylist()] == [make(n)["a"] for n in range(100)]
+    assert table.column("c").to_pylist() == [make(n).get("c") for n in range(100)]
 
 
 def test_lines_like_the_first_are_not_read_one_by_one() -> None:

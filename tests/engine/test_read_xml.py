@@ -40,6 +40,45 @@ def test_attributes_and_nested_elements_are_addressed_by_path(tmp_path: Path) ->
     assert result.rules == [["type:id"]]
 
 
+@pytest.mark.parametrize(
+    ("declared", "written", "mark"),
+    [
+        ("UTF-16", "utf-16-le", b"\xff\xfe"),
+        ("UTF-16", "utf-16-be", b"\xfe\xff"),
+        ("", "utf-16-le", b"\xff\xfe"),
+        ("UTF-16LE", "utf-16-le", b""),
+        ("utf-8", "utf-8", b"\xef\xbb\xbf"),
+        ("iso-8859-1", "latin-1", b""),
+        ("ISO-8859-15", "iso8859-15", b""),
+        ("windows-1252", "cp1252", b""),
+        ("US-ASCII", "ascii", b""),
+    ],
+)
+def test_places_are_those_of_the_file_in_any_encoding_that_it_declares(
+    tmp_path: Path, declared: str, written: str, mark: bytes
+) -> None:
+    encoding = f' encoding="{declared}"' if declared else ""
+    text = (
+        f"<?xml version='1.0'{encoding}?>\n<x><r><a>ö</a><b>1</b></r >\n<r><a>ü㸀</a><b>?</b></r\t><r b='?'/>\n<r/></x>"
+    )
+    text = text.encode(written, errors="xmlcharrefreplace").decode(written)
+    data = mark + text.encode(written)
+    spec = dataset(
+        column("a"),
+        column("b", "integer", required=True),
+        format={"type": "xml", "records": "r", "rename": {"@b": "b"}},
+    )
+    for block in (1, 7, 1 << 20):
+        result = run(spec, tmp_path, data, block=block)
+        assert result.file.reason is None
+        assert [row["line"] for row in result.records] == [3, 3, 4]
+        assert result.values("a") == ["ö"]
+        for row in result.records:
+            assert data[row["byte_offset"] :][: row["byte_length"]] == row["raw"]
+            assert row["raw"].decode(written) == row["text"]
+        assert [row["text"][-4:] for row in result.records] == ["/r\t>", "?'/>", "<r/>"]
+
+
 def test_a_bad_record_has_its_line_offset_and_exact_bytes(tmp_path: Path) -> None:
     row = run(SPEC, tmp_path, ORDERS, block=7).records[0]
     raw = b'<o:order id="?"><sku><![CDATA[<3]]></sku></o:order>'

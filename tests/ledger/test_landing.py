@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.ledger.landing import Landed, in_complete_folders, is_temporary, pack
+from include.ledger.landing import Landed, is_temporary, pack
 
 
 def landed(name: str, generation: int = 1, size: int = 10) -> Landed:
@@ -25,12 +25,6 @@ def test_a_temporary_name_is_left_alone(name: str) -> None:
 @pytest.mark.parametrize("name", ["orders/a.csv", "_orders/a.csv", "a.tmp.csv", "orders/part-0001.csv.gz"])
 def test_an_ordinary_name_is_a_file(name: str) -> None:
     assert not is_temporary(name)
-
-
-def test_only_a_folder_with_a_marker_is_complete() -> None:
-    objects = [landed("inv/1/a.csv"), landed("inv/2/a.csv"), landed("inv/1/sub/a.csv")]
-    kept = in_complete_folders(objects, ["inv/1/_SUCCESS"])
-    assert [item.name for item in kept] == ["inv/1/a.csv"]
 
 
 files = st.lists(st.tuples(st.text("abc/", min_size=1, max_size=6), st.integers(0, 300)), max_size=40)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from include.ledger.landing import Landed
-from include.ledger.plan import make_plan
+from include.ledger.plan import Reference, make_plan
 from tests.engine.builder import column, dataset
 
 FILES = [Landed(bucket="b", name="a.csv", generation=1, size=1, checksum="c")]
@@ -29,3 +29,13 @@ def test_keys_mean_nothing_where_no_column_is_masked() -> None:
 
 def test_the_functions_engine_counts_and_not_the_planners() -> None:
     assert batch(CLEAR, engine="1") != batch(CLEAR, engine="2")
+
+
+def test_another_content_of_the_reference_opens_a_new_batch() -> None:
+    spec = dataset(column("k"), column("x"), enrich={"with": "table:crm.t", "on": "k", "take": ["x"]})
+
+    def named(uri: str, generation: int) -> str:
+        pinned = {"table:crm.t": Reference(uri=uri, generation=generation)}
+        return make_plan(spec, FILES, run_id="r", references=pinned, force=False).batches[0].batch_id
+
+    assert named("gs://w/1.jsonl", 1) == named("gs://w/1.jsonl", 2) != named("gs://w/2.jsonl", 1)

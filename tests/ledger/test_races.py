@@ -41,7 +41,7 @@ schema:
       - {name: name, logicalType: string}
 """
 PIPELINE = """
-source: {{uri: "gs://{{landing}}/{name}/*/*.csv"}}
+source: {{uri: "gs://{{landing}}/{name}/*/*.csv", complete: marker}}
 format: {{type: csv}}
 load: {{table: races.{name}, mode: {mode}}}
 """

@@ -60,6 +60,9 @@ def test_what_belongs_to_a_type_is_taken(form: dict[str, Any]) -> None:
         ({"type": "json", "paths": {"a": "x..y"}}, "format.paths.a", "one dot between two"),
         ({"type": "json", "paths": {"a": "x", "b": "x"}}, "format.paths.a", "more than one column"),
         ({"type": "json", "paths": {"a": "x"}, "rename": {"y": "a"}}, "format.paths.a", "format.rename"),
+        ({"type": "parquet", "encoding": "utf-16"}, "format.encoding", "UTF-8 by definition"),
+        ({"type": "avro", "encoding": "latin-1"}, "format.encoding", "UTF-8 by definition"),
+        ({"type": "xml", "records": "r", "encoding": "utf-16"}, "format.encoding", "XML declaration says"),
     ],
 )
 def test_what_does_not_is_refused_with_its_key(form: dict[str, Any], key: str, says: str) -> None:

@@ -59,8 +59,10 @@ class ArchiveFiles(BaseOperator):
         # By whichever run: a file's id is of its very generation.
         loaded = {item.file_id for item in known if item.state in LASTING}
         moved = move_to_archive(site, [file for file in plan.files if file.file_id in loaded] + list(plan.left_behind))
-        self._move_markers(site, plan, loaded)
-        held = {f"gs://{row['bucket']}/{row['name']}": row["reason"] for row in rows if row["state"] == "held"}
+        self._move_vouchers(site, plan, loaded)
+        # What `plan` held, without a batch, it has told about.
+        told = (row for row in rows if row["state"] == "held" and row["batch_id"])
+        held = {f"gs://{row['bucket']}/{row['name']}": row["reason"] for row in told}
         if held:
             tell_held(context, site.dataset, held)
         tell_evolved(context, site.dataset, self._evolved(site, plan), load.get("added", []))
@@ -70,22 +72,19 @@ class ArchiveFiles(BaseOperator):
         self._fail_if_failed(plan, load["failed"])
         return report
 
-    def _move_markers(self, site: Site, plan: Plan, loaded: set[str]) -> None:
-        """Take a set's marker away with the set, so that it does not vouch for the next one."""
-        from include.ledger.landing import MARKER
-
-        if site.dataset.pipeline.source.complete != "marker":
-            return
-        for batch in plan.batches:
-            if not all(file.file_id in loaded for file in batch.files):
+    def _move_vouchers(self, site: Site, plan: Plan, loaded: set[str]) -> None:
+        """Take a set's marker or manifest away with the set, in exactly the generation that vouched for it."""
+        sets: dict[str, list[PlannedFile]] = {}
+        for file in plan.files:
+            if file.voucher:
+                sets.setdefault(file.voucher, []).append(file)
+        for voucher, files in sets.items():
+            if plan.later or not all(file.file_id in loaded for file in files):
                 continue
-            for folder in sorted({file.uri.rpartition("/")[0] for file in batch.files}):
-                marker = f"{folder}/{MARKER}"
-                generation = site.storage.generation(marker)
-                if generation is not None:
-                    name = f"{marker.partition('://')[2].partition('/')[2]}"
-                    destination = f"gs://{site.settings.archive}/{self.dataset}/{generation}/{name}"
-                    site.storage.move(marker, generation, destination)
+            name, _, generation = voucher.rpartition("#")
+            bucket = files[0].bucket
+            destination = f"gs://{site.settings.archive}/{self.dataset}/{generation}/{name}"
+            site.storage.move(f"gs://{bucket}/{name}", int(generation), destination)
 
     def _evolved(self, site: Site, plan: Plan) -> list[dict[str, Any]]:
         """Columns that this run's files brought beyond the contract, as the ledger has them."""

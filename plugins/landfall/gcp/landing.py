@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from include.ledger.landing import MARKER, Landed, in_complete_folders, is_temporary
+from include.ledger.completeness import Held, Vouched, Waiting
+from include.ledger.landing import Landed, is_temporary
 from include.ledger.queries import states_sql
 from include.ledger.tables import Ledger
 from include.ledger.taking import Known, Taken, take
 from include.spec.dataset import Dataset, load_dataset
 from include.spec.settings import Settings, datasets_folder
+from landfall.errors import Missing
+from landfall.gcp.arrival import find_vouchers, judge
+from landfall.gcp.breakers import Breakers
 from landfall.gcp.storage import Storage, split_uri
 from landfall.gcp.warehouse import Warehouse
+
+# Lines about what waits, in a log or a skip's message.
+_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,7 @@ class Site:
     settings: Settings
     storage: Storage
     warehouse: Warehouse
+    breakers: Breakers
 
     @classmethod
     def of(cls, name: str) -> Site:
@@ -32,11 +40,15 @@ class Site:
             SpecError: the dataset's folder is wrong.
         """
         settings = Settings.from_environment()
+        dataset = load_dataset(datasets_folder() / name, rules=False)
+        breakers = Breakers(settings, dataset, lambda: storage.client)
+        storage = Storage(settings.connection, breakers.storage)
         return cls(
-            dataset=load_dataset(datasets_folder() / name, rules=False),
+            dataset=dataset,
             settings=settings,
-            storage=Storage(settings.connection),
-            warehouse=Warehouse(settings.connection, settings.project, settings.location),
+            storage=storage,
+            warehouse=Warehouse(settings.connection, settings.project, settings.location, breakers.warehouse),
+            breakers=breakers,
         )
 
     @property
@@ -59,12 +71,16 @@ class Findings:
     """What a look at the landing bucket found.
 
     Args:
-        taken: what becomes of the files that a run may take.
-        waiting: files whose set is not complete yet.
+        taken: what becomes of the files that count.
+        vouched: file id to why the file counts, of the files to load.
+        held: files to hold before anything of them is read.
+        waiting: what waits, and for what.
     """
 
     taken: Taken = field(default_factory=Taken)
-    waiting: int = 0
+    vouched: Mapping[str, Vouched] = field(default_factory=dict)
+    held: Sequence[Held] = ()
+    waiting: Sequence[Waiting] = ()
 
     @property
     def open(self) -> tuple[Landed, ...]:
@@ -74,17 +90,18 @@ class Findings:
     @property
     def needs_run(self) -> bool:
         """Whether there is anything for a run to do."""
-        return bool(self.taken.open or self.taken.turned_away)
+        return bool(self.taken.open or self.taken.turned_away or self.held)
 
     def __str__(self) -> str:
         """What a person wants to know of it, in one line."""
         parts = [f"{len(self.open)} files to load"]
         counts = (
-            (self.waiting, "wait for their set to be complete"),
+            (len(self.held), "to hold"),
             (len(self.taken.leased), "are taken by another run"),
             (len(self.taken.turned_away), "are new versions of loaded files and are turned away"),
         )
-        return ", ".join(parts + [f"{count} {what}" for count, what in counts if count])
+        parts += [f"{count} {what}" for count, what in counts if count]
+        return ", ".join((*parts, *map(str, self.waiting[:_SHOWN])))
 
 
 def look(
@@ -106,52 +123,40 @@ def look(
         force: also files that the ledger shows as done, or as taken by another run.
     """
     bucket, glob = site.source
+    vouchers = find_vouchers(site)
+    voucher = site.dataset.pipeline.source.completeness.voucher
     landed = [
         item
         for item in site.storage.find(bucket, glob)
-        if not is_temporary(item.name) and item.name.startswith(prefix) and (not names or item.name in names)
+        if not is_temporary(item.name) and item.name.rpartition("/")[2] != voucher
     ]
-    if not landed:
+    if not landed and not vouchers:
         return Findings()
-    known = ask_states(site, bucket, (item.name for item in landed))
-    complete = {item.file_id for item in _complete(site, bucket, glob, landed)}
-    whole = [item for item in landed if item.file_id in complete | released_with_set(site, landed, known)]
-    taken = take(
-        whole,
-        known,
-        site.dataset.pipeline.load,
-        run_id=run_id,
-        lease=site.settings.lease_seconds,
-        ended=ended,
-        force=force,
+    known = ask_states(site, bucket, (item.name for item in (*landed, *vouchers)))
+    lease = site.settings.lease_seconds
+    taken = take(landed, known, site.dataset.pipeline.load, run_id=run_id, lease=lease, ended=ended, force=force)
+
+    def wanted(name: str) -> bool:
+        return name.startswith(prefix) and (not names or name in names)
+
+    arrived = judge(site, landed, vouchers, taken=taken, known=known, wanted=wanted, force=force)
+    behind = [item for item in taken.left_behind if wanted(item.name)]
+    taken = replace(
+        taken,
+        open=tuple(arrived.taken),
+        left_behind=() if force else (*behind, *arrived.left),
+        leased=tuple(item for item in taken.leased if wanted(item.name)),
+        turned_away=tuple(item for item in taken.turned_away if wanted(item.name)),
     )
-    return Findings(taken, waiting=len(landed) - len(whole))
-
-
-def released_with_set(site: Site, landed: Iterable[Landed], known: Iterable[Known]) -> set[str]:
-    """Ids of files that wait for no set: a person released them or, where a folder is loaded whole, one of it."""
-    ids = {item.file_id for item in known if item.released}
-    if site.dataset.pipeline.load.mode != "replace_partition":
-        return ids
-    folders = {item.folder for item in landed if item.file_id in ids}
-    return {item.file_id for item in landed if item.folder in folders}
-
-
-def _complete(site: Site, bucket: str, glob: str, landed: list[Landed]) -> list[Landed]:
-    if site.dataset.pipeline.source.complete == "none":
-        return landed
-    markers = site.storage.find(bucket, f"{glob.rpartition('/')[0]}/{MARKER}")
-    return in_complete_folders(landed, [marker.name for marker in markers])
+    return Findings(taken, arrived.vouched, arrived.held, arrived.waiting)
 
 
 def ask_states(site: Site, bucket: str, names: Iterable[str]) -> list[Known]:
     """Ask the ledger for every version of some objects; makes the ledger where there is none."""
-    from google.cloud.exceptions import NotFound
-
     parameters = {"dataset": site.dataset.name, "bucket": bucket, "names": sorted(set(names))}
     try:
         rows = site.warehouse.query(states_sql(site.ledger), parameters)
-    except NotFound:  # the first run of all
+    except Missing:  # the first run of all: there is no ledger yet
         create_ledger(site)
         return []
     return [Known.of(row) for row in rows]

@@ -69,6 +69,7 @@ class LoadBatches(BaseOperator):
         from include.ledger.drift import joined
         from include.ledger.identity import commit_id
         from landfall.gcp.commit import Brought, commit_brought
+        from landfall.gcp.late import settle_late
         from landfall.gcp.target import ready_target
 
         done = {result["batch"]: result["manifest"] for result in self.manifests or () if result}
@@ -81,11 +82,13 @@ class LoadBatches(BaseOperator):
         files = file_rows(plan, manifests, whole_sets=site.dataset.pipeline.load.mode == "replace_partition")
         drift = ready_target(site, joined(manifests, [file["file_id"] for file in files if file["state"] == "loaded"]))
         name = commit_id((plan.batches[number].batch_id for number in manifests), plan.run_id)
+        rows = self._stage_rows(site, manifests, f"{self.dataset}_{name}_rows", drift)
+        files = settle_late(site, plan, files, rows)
         bad = [uri for manifest in manifests.values() for uri in manifest.quarantine]
         commit = Commit(
             dataset=site.dataset,
             ledger=site.ledger,
-            rows=self._stage_rows(site, manifests, f"{self.dataset}_{name}_rows", drift),
+            rows=rows,
             quarantine=self._stage(site, bad, f"{self.dataset}_{name}_quarantine"),
             force=plan.force,
             evolved=drift.evolved,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -12,7 +13,8 @@ from landfall.errors import TerminalFailure
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from include.ledger.plan import Plan, Reference
+    from include.ledger.completeness import Held
+    from include.ledger.plan import Plan
     from landfall.gcp.landing import Site
 
 
@@ -37,6 +39,7 @@ class PlanRun(BaseOperator):
         from landfall.gcp.function import ask_function
         from landfall.gcp.landing import Site, look
         from landfall.gcp.redelivered import turn_away
+        from landfall.gcp.references import pin_references
         from landfall.gcp.selection import selection
 
         site = Site.of(self.dataset)
@@ -46,40 +49,30 @@ class PlanRun(BaseOperator):
             raise TerminalFailure("the dataset cannot be used:\n" + "\n".join(problems))
         chosen = selection(context, site)
         found = look(site, **chosen)
+        if found.held:
+            self._hold(context, site, found.held)
         if found.taken.turned_away:
             turn_away(context, site, found.taken.turned_away)
         if not found.open:
             raise AirflowSkipException(f"nothing is left to load: {found}")
-        deployed = ask_function(site.settings.function_url)
+        deployed = ask_function(site.settings.function_url, site.breakers.function)
         plan = make_plan(
             site.dataset,
             found.open,
             run_id=context["run_id"],
-            references=self._upload_references(site),
+            references=pin_references(site),
             force=chosen["force"],
             left_behind=found.taken.left_behind,
             released=found.taken.released,
             engine=deployed.engine,
             keys=deployed.keys,
+            vouched=found.vouched,
         )
         uri = self._write(site, plan)
         for batch in plan.batches:
             size = sum(file.size for file in batch.files)
             self.log.info("batch %d: %d files, %d bytes, by function", batch.number, len(batch.files), size)
         return [{"plan": uri, "batch": batch.number} for batch in plan.batches]
-
-    def _upload_references(self, site: Site) -> dict[str, Reference]:
-        from include.ledger.identity import content_hash
-        from include.ledger.plan import Reference
-        from include.spec.settings import datasets_folder
-
-        enrich = site.dataset.pipeline.enrich
-        if enrich is None:
-            return {}
-        content = (datasets_folder() / self.dataset / enrich.with_).read_bytes()
-        uri = site.work_uri("reference", f"{content_hash(content)}.csv")
-        generation = site.storage.generation(uri) or site.storage.write(uri, content, "text/csv")
-        return {enrich.with_: Reference(uri=uri, generation=generation)}
 
     def _write(self, site: Site, plan: Plan) -> str:
         from include.ledger.identity import content_hash
@@ -89,7 +82,8 @@ class PlanRun(BaseOperator):
         content = plan.model_dump_json(indent=1).encode()
         uri = site.work_uri("plans", f"{content_hash(plan.run_id.encode())}.json")
         site.storage.write(uri, content)
-        # A file that is loaded keeps that state while it is loaded again.
+        # A file that is loaded keeps that state while it is loaded again. A task that is tried again writes the events
+        # once more: they say the same, and a state is the latest event.
         write_events(
             site,
             plan.run_id,
@@ -97,3 +91,15 @@ class PlanRun(BaseOperator):
             ((file, batch.batch_id, None) for batch in plan.batches for file in batch.files),
         )
         return uri
+
+    def _hold(self, context: Context, site: Site, held: Sequence[Held]) -> None:
+        """Hold files before anything of them is read: first told, then noted, so that nobody is left untold."""
+        from include.ledger.completeness import Vouched
+        from include.ledger.plan import pinned
+        from include.ledger.states import FileState
+        from landfall.gcp.events import write_events
+        from landfall.notifiers.held import tell_held
+
+        files = [(pinned(item.file, Vouched(item.voucher)), item.reason) for item in held]
+        tell_held(context, site.dataset, {file.uri: reason for file, reason in files})
+        write_events(site, context["run_id"], FileState.HELD, ((file, None, reason) for file, reason in files))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import io
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -10,10 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import requests
 
-from landfall.errors import LostRace, TerminalFailure, TransientFailure
+from include.breaker import Breaker, Rules
+from landfall.errors import LostRace, Missing, TransientFailure
 from landfall.gcp.storage import Storage
-from landfall.gcp.warehouse import Structs, Warehouse, classify
+from landfall.gcp.warehouse import Structs, Warehouse
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def test_a_job_that_ran_is_not_run_again(warehouse: Warehouse, name: str) -> Non
 
 def test_a_job_that_failed_gets_the_next_number(warehouse: Warehouse, name: str) -> None:
     target = f"jobs.t{uuid.uuid4().hex}"
-    with pytest.raises(TerminalFailure, match="was not found"):
+    with pytest.raises(Missing):
         warehouse.run_once(f"INSERT INTO {target} VALUES (1)", {}, name)
     warehouse.query(f"CREATE TABLE {target} (n INT64)")
     job = warehouse.run_once(f"INSERT INTO {target} VALUES (1)", {}, name)
@@ -136,27 +139,29 @@ def test_no_rows_are_rows_too(warehouse: Warehouse) -> None:
     assert warehouse.query("SELECT x FROM UNNEST(@names) AS x", {"names": []}) == []
 
 
-class Answer(Exception):
-    """An error as google.api_core shows one."""
+class SlowJob:
+    """A query whose end is asked for so often; each time nothing has happened, or nobody answers."""
 
-    def __init__(self, code: int, message: str, reason: str = "") -> None:
-        super().__init__(message)
-        self.code, self.message, self.errors = code, message, [{"reason": reason}]
+    job_type, job_id, error_result = "query", "slow", None
+
+    def __init__(self, asked: int, silent: bool) -> None:
+        self.left, self.silent = asked, silent
+
+    def result(self, **_: object) -> None:
+        if not self.left:
+            return
+        self.left -= 1
+        cause = requests.ReadTimeout("no answer") if self.silent else None
+        raise concurrent.futures.TimeoutError from cause
 
 
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (Answer(503, "try later"), TransientFailure),
-        (Answer(429, "slow down"), TransientFailure),
-        (Answer(403, "Exceeded rate limits", "rateLimitExceeded"), TransientFailure),
-        (Answer(403, "Permission denied", "accessDenied"), TerminalFailure),
-        (Answer(400, "Transaction is aborted due to concurrent update against table x"), LostRace),
-        (Answer(400, "Could not serialize access to table x due to concurrent update"), LostRace),
-        (Answer(400, "Failed to commit"), LostRace),
-        (Answer(400, "Syntax error", "invalidQuery"), TerminalFailure),
-        (Answer(404, "no such table", "notFound"), TerminalFailure),
-    ],
-)
-def test_the_reason_and_not_the_status_alone_says_whether_to_try_again(error: Any, kind: type[Exception]) -> None:
-    assert type(classify(error, "job")) is kind
+def test_a_query_that_takes_its_time_is_waited_for_and_is_no_outage() -> None:
+    breaker = Breaker("s", rules=Rules(failures=1))
+    Warehouse("c", "p", "US", breaker)._wait(SlowJob(50, silent=False))
+    assert not breaker.admit()
+
+
+def test_a_query_of_which_nothing_is_heard_is_an_outage() -> None:
+    with pytest.raises(TransientFailure, match="wait for BigQuery job slow: no whole answer came") as caught:
+        Warehouse("c", "p", "US")._wait(SlowJob(50, silent=True))
+    assert caught.value.outage

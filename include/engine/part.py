@@ -1,0 +1,103 @@
+"""One Parquet part of good rows: written group by group, asked for its keys, read again where rows have to go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from include.engine.frame import Ints
+from include.engine.spool import FILE, ORDINAL
+
+FILE_ID: Final = "_landfall_file_id"
+RECORD: Final = "_landfall_record"
+
+
+class Part:
+    """One Parquet file of good rows.
+
+    Args:
+        path: the file.
+        schema: its columns.
+        repetitive: columns whose values repeat.
+        keys: a scratch file of the keys' columns as they came, where the part does not have them so.
+        asked: these columns.
+    """
+
+    def __init__(
+        self, path: Path, schema: pa.Schema, repetitive: list[str], keys: Path | None = None, asked: Sequence[str] = ()
+    ) -> None:
+        self.path, self.schema, self.repetitive = path, schema, repetitive
+        self.rows = 0
+        self._files: list[tuple[Ints, Ints]] = []  # of each row group: files, and how many rows each has there
+        self._keys, self._asked = keys, asked
+        self._sink = pa.OSFile(str(path), "wb")
+        # Whoever loads a part reads all of it: minima and maxima would only cost.
+        self._writer = pq.ParquetWriter(self._sink, schema, use_dictionary=repetitive, write_statistics=False)
+        self._keys_writer: pa.ipc.RecordBatchFileWriter | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return int(self._sink.tell())
+
+    def write(self, table: pa.Table, source: pa.Table | None = None) -> None:
+        """Write a row group.
+
+        Args:
+            table: the rows.
+            source: the same rows as they came; without them the part cannot be asked for its keys.
+        """
+        self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        self.rows += table.num_rows
+        if source is not None:
+            self._files.append(np.unique(source.column(FILE).to_numpy(), return_counts=True))
+        if self._keys is not None and source is not None:
+            keys = source.select(self._asked).combine_chunks()
+            if self._keys_writer is None:
+                options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+                self._keys_writer = pa.ipc.new_file(str(self._keys), keys.schema, options=options)
+            self._keys_writer.write_batch(keys.to_batches()[0])
+
+    def close(self) -> None:
+        """Write no more."""
+        if not self._sink.closed:
+            self._writer.close()
+            self._sink.close()
+            if self._keys_writer is not None:
+                self._keys_writer.close()
+
+    def forget_keys(self) -> None:
+        """Delete the scratch file."""
+        if self._keys is not None:
+            self._keys.unlink(missing_ok=True)
+
+    def delete(self) -> None:
+        """Delete the part."""
+        self.close()
+        self.path.unlink()
+        self.forget_keys()
+
+    def groups(self) -> Iterator[pa.Table]:
+        """Yield its row groups."""
+        with pq.ParquetFile(self.path) as source:
+            for number in range(source.num_row_groups):
+                yield source.read_row_group(number, use_threads=False)
+
+    def key_groups(self, columns: list[str]) -> Iterator[pa.Table]:
+        """Yield some columns of its row groups as they came, and each row's file and ordinal.
+
+        Args:
+            columns: those that the scratch file has, where there is one.
+        """
+        with pq.ParquetFile(self.path) as source, pa.OSFile(str(self._keys or self.path)) as scratch:
+            beside = pa.ipc.open_file(scratch) if self._keys else None
+            for number, runs in enumerate(self._files):
+                table = source.read_row_group(number, [*columns, RECORD], use_threads=False)
+                found = table if beside is None else pa.table(beside.get_batch(number))
+                made = {name: found.column(name) for name in columns}
+                yield pa.table({**made, FILE: np.repeat(*runs), ORDINAL: table.column(RECORD)})
