@@ -100,7 +100,7 @@ def _wait(started: tuple[int, int]) -> Ended:
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         return Ended("killed")
-    return Ended(*pickle.loads(content.getvalue()))  # noqa: S301 - our own child's
+    return Ended(*pickle.loads(content.getvalue()))
 
 
 @dataclass
@@ -170,7 +170,7 @@ class Run:
                 break
         return "failed", None
 
-    def _execute(self, step: str, number: int, batch: Any) -> Any:  # noqa: ANN401
+    def _execute(self, step: str, number: int, batch: Any) -> Any:
         from landfall.gcp.archive import ArchiveFiles
         from landfall.gcp.load import LoadBatches
         from landfall.gcp.new_files import WaitForFiles
@@ -188,7 +188,7 @@ class Run:
             return LoadBatches(**name, manifests=self.xcom["transform"]).execute(context)
         return {"plan": PlanRun, "verify": VerifyLoad, "archive": ArchiveFiles}[step](**name).execute(context)
 
-    def _context(self, step: str, number: int) -> Any:  # noqa: ANN401 - as much of Airflow's as the operators use
+    def _context(self, step: str, number: int) -> Any:
         ti = SimpleNamespace(
             dag_id=f"ingest_{self.dataset}", run_id=self.run_id, task_id=step, map_index=-1,
             try_number=number, max_tries=self.attempts - 1,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.faults.places import crash_points
 from tests.faults.schedules import new_world
+from tests.faults.world import MODES, Mode
 
 if TYPE_CHECKING:
     from tests.faults.site import Site
-    from tests.faults.world import Mode
 
 
 @dataclass(frozen=True)
@@ -56,3 +59,8 @@ def crash(site: Site, place: str, mode: Mode) -> Pair:
             problems = [str(stuck)]
         site.ended(world.name)
         return Pair(place, "kill -9", mode, met, tuple(problems))
+
+
+def all_pairs(site: Site) -> list[Callable[[], Pair]]:
+    """Return what tries out each pair."""
+    return [functools.partial(crash, site, place, mode) for place in crash_points() for mode in MODES]

@@ -50,12 +50,12 @@ def schedules(site: Site) -> type[RuleBasedStateMachine]:
 
         @precondition(lambda self: self._open())
         @rule(data=st.data())
-        def step(self, data: Any) -> None:  # noqa: ANN401 - hypothesis has no public name for it
+        def step(self, data: Any) -> None:
             data.draw(st.sampled_from(self._open())).advance()
 
         @precondition(lambda self: self._open())
         @rule(data=st.data())
-        def finish(self, data: Any) -> None:  # noqa: ANN401
+        def finish(self, data: Any) -> None:
             data.draw(st.sampled_from(self._open())).finish()
 
         @precondition(lambda self: len(self._open()) > 1)

@@ -140,7 +140,7 @@ class World:
     def race(self, runs: list[Run]) -> None:
         """Let runs go on to their ends at the same time."""
 
-        def finish(run: Run) -> Any:  # noqa: ANN401
+        def finish(run: Run) -> Any:
             run.finish()
             return run.xcom, run.states, run.tried
 
@@ -204,7 +204,7 @@ class World:
     def _rows(self) -> Iterator[str]:
         if not self.versions:
             return
-        rows = self.site.warehouse.query(f"SELECT id, version FROM chaos.{self.name}")  # noqa: S608 - our own name
+        rows = self.site.warehouse.query(f"SELECT id, version FROM chaos.{self.name}")
         found = Counter((row["id"], row["version"]) for row in rows)
         expected = self._expected()
         for row in sorted((expected - found).elements()):
@@ -251,5 +251,7 @@ class World:
 
     def story(self) -> str:
         """Return what happened, for a person."""
-        tried = [f"{run.run_id} {step}: {end.how} {str(end.value)[:300]}" for run in self.runs for step, end in run.tried]
+        tried = [
+            f"{run.run_id} {step}: {end.how} {str(end.value)[:300]}" for run in self.runs for step, end in run.tried
+        ]
         return "\n".join(tried)
