@@ -1,7 +1,7 @@
 """Named places at which a test can kill the process: before and after every write of every step.
 
-They cost one comparison each when no test is under way. A test sets LANDFALL_CRASHPOINTS to a folder; a file in it named
-after a place is a bomb for the next process that comes there.
+They cost one comparison each when no test is under way. A test sets LANDFALL_CRASHPOINTS to a folder; a file in it
+that is named after a place is a bomb for the next process that comes there.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -91,7 +92,11 @@ def _run_workers(options: argparse.Namespace, console: Console) -> list[dict[str
 def _follow(options: argparse.Namespace, number: int, take: Callable[[dict[str, Any]], None]) -> None:
     command = [sys.executable, "-m", "tests.faults.chaos", "--worker", str(number), "--seed", str(options.seed),
                "--schedules", str(options.schedules), "--processes", str(options.processes)]  # fmt: skip
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as worker:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with (
+        tempfile.TemporaryDirectory(prefix="landfall-airflow-") as home,
+        subprocess.Popen(command, cwd=ROOT, env=_environment(home), **pipes) as worker,
+    ):
         errors: list[str] = []
         assert worker.stdout is not None
         assert worker.stderr is not None
@@ -105,6 +110,10 @@ def _follow(options: argparse.Namespace, number: int, take: Callable[[dict[str, 
         take(
             {"kind": "broken", "failure": f"process {number} ended with {worker.returncode}:\n{''.join(errors[-60:])}"}
         )
+
+
+def _environment(home: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}", "AIRFLOW_HOME": home}
 
 
 def _work(options: argparse.Namespace) -> int:

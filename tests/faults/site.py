@@ -28,7 +28,7 @@ class Site:
     bucket: Any
     archive: Any
     warehouse: Any
-    ended: Callable[[str], None] = lambda name: None
+    ended: Callable[[str], None]
 
     def arm(self, place: str) -> None:
         """Have the next process that comes to a crash point killed there."""
@@ -43,8 +43,12 @@ class Site:
 
 
 @contextmanager
-def site(ended: Callable[[str], None] = lambda name: None) -> Iterator[Site]:
-    """Start an embedded cloud whose processes, and this one's children, come to the same bombs."""
+def site(ended: Callable[[str], None]) -> Iterator[Site]:
+    """Start an embedded cloud whose processes, and this one's children, come to the same bombs.
+
+    Args:
+        ended: called after each schedule, with its name.
+    """
     with tempfile.TemporaryDirectory(prefix="landfall-bombs-") as bombs:
         os.environ[VARIABLE] = bombs
         from local.cloud import Cloud
