@@ -72,17 +72,15 @@ class Service:
 
 def storage(state: Path, host: str, port: int) -> Service:
     """Describe the Cloud Storage emulator; objects are plain files under <state>/storage/buckets."""
-    folder = state / "storage"
-    # gcp-storage-emulator's --quiet hides its request log, which would be most of the disk it uses.
     return Service(
         name="storage",
         argv=(
-            str(python_of("emulators")),
-            str(program_of("emulators", "gcp-storage-emulator")),
-            *("-d", str(folder), "start", "--host", host, "--port", str(port), "-q"),
+            *(str(python_of("emulators")), "-m", "local.storage_emulator"),
+            *("--folder", str(state / "storage"), "--host", host, "--port", str(port)),
         ),
-        environment={"STORAGE_BASE": str(folder), "STORAGE_DIR": "buckets"},
+        environment={"PYTHONPATH": str(ROOT), "STORAGE_DIR": "buckets"},
         health=f"http://127.0.0.1:{port}/storage/v1/b?project={PROJECT}",
+        sources=tuple(sorted((ROOT / "local" / "storage_emulator").glob("*.py"))),
     )
 
 

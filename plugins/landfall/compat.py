@@ -5,13 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from airflow import __version__
-from airflow.sdk import DAG
+from airflow.sdk import DAG, BaseOperator
 
 try:
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 except ImportError:  # Airflow 3.1
     from airflow.exceptions import AirflowFailException, AirflowSkipException
 
+try:
+    from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+
+    HAS_RETRY_POLICY = True
+except ImportError:  # Airflow 3.1
+    RetryDecision = RetryPolicy = object
+    HAS_RETRY_POLICY = False
+
+# A flag in Airflow 3.1, the factor in 3.3: there True is a factor of one, and every delay as long as the first.
+DOUBLING: bool | float = True if isinstance(BaseOperator.retry_exponential_backoff, bool) else 2.0
 
 # In Airflow 3.1 a deadline's callback runs in the triggerer only, to which Composer brings no code of ours, and a DAG
 # with a deadline crashes `airflow dags test`.
@@ -32,4 +42,7 @@ class IngestDag(DAG):  # type: ignore[misc, unused-ignore]
         return super().test(*args, **kwargs)
 
 
-__all__ = ["HAS_DEADLINES", "AirflowFailException", "AirflowSkipException", "IngestDag"]
+__all__ = [
+    "DOUBLING", "HAS_DEADLINES", "HAS_RETRY_POLICY", "AirflowFailException", "AirflowSkipException", "IngestDag",
+    "RetryDecision", "RetryPolicy",
+]  # fmt: skip

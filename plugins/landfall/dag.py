@@ -14,6 +14,7 @@ from landfall.compat import HAS_DEADLINES, IngestDag
 from landfall.notifiers.channels import channels
 from landfall.notifiers.deadline import deadline_kwargs
 from landfall.notifiers.failure import NotifyFailure
+from landfall.retries import retry_args
 
 # Fixed, so that two parses give the same DAG; in the past, so that the first run is due at once.
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -82,14 +83,9 @@ def _schedule(every: str) -> str | timedelta:
 
 
 def _default_args(dataset: Dataset) -> dict[str, Any]:
-    retry = dataset.pipeline.retry
     return {
         "owner": dataset.contract.owner,
-        "retries": retry.attempts - 1,
-        "retry_delay": retry.base_delay,
-        # Airflow spreads the delays of an exponential back-off by itself (a jitter drawn from the task's identity).
-        "retry_exponential_backoff": True,
-        "max_retry_delay": retry.max_delay,
+        **retry_args(dataset.pipeline.retry),
         "execution_timeout": _TASK_LIMIT,
         "on_failure_callback": [
             NotifyFailure(dataset=dataset.name, channels=channels(dataset.contract.support, dataset.pipeline.notify))

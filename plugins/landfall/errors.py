@@ -20,9 +20,57 @@ class TerminalFailure(AirflowFailException):
         self.files = tuple(files)
 
 
-class TransientFailure(Exception):
-    """Trying again can help; Airflow does, as often as pipeline.yaml's `retry` says."""
+class Missing(TerminalFailure):
+    """What was asked for is not there."""
 
-    def __init__(self, message: str, *, files: Sequence[str] = ()) -> None:
+
+class Changed(TerminalFailure):
+    """What was to be read or written is not in the version that was expected any more."""
+
+
+class LoadedBefore(TerminalFailure):
+    """A file of the commit is loaded already: nothing was committed; a new plan leaves the file out."""
+
+
+class Overtaken(TerminalFailure):
+    """A newer version of a file of the commit is loaded: nothing was committed; a new plan leaves the file out."""
+
+
+class CountDiffers(TerminalFailure):
+    """The staging table does not hold what the transforms counted: nothing was committed."""
+
+
+class TransientFailure(Exception):
+    """Trying again can help; Airflow does, as often as pipeline.yaml's `retry` says.
+
+    Args:
+        message: what happened, where, and what to do if it stays so.
+        files: addresses of the files it happened to.
+        retry_after: seconds before which it need not be tried again; 0: nobody said.
+        outage: the service itself does not work, which its circuit breaker counts.
+        delivered: False where the service never got the call, so that no call can be made twice by repeating it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        files: Sequence[str] = (),
+        retry_after: float = 0.0,
+        outage: bool = False,
+        delivered: bool = True,
+    ) -> None:
         super().__init__(message)
         self.files = tuple(files)
+        self.retry_after, self.outage, self.delivered = retry_after, outage, delivered
+
+
+class JobFailed(TransientFailure):
+    """A warehouse job ran and failed, as a job with the next number need not: a lost race, a defect of the service."""
+
+
+class ServiceDown(TransientFailure):
+    """A service's circuit breaker is open: it was not called."""
+
+
+Failure = TerminalFailure | TransientFailure

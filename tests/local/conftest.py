@@ -6,9 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from google.cloud import storage  # noqa: TID253 - what is tested
 
+from local import services
 from local.cloud import Cloud
 
 EMULATORS = ("storage", "bigquery")
@@ -21,6 +24,24 @@ def own_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     cloud.up(EMULATORS)
     yield cloud
     cloud.down()
+
+
+@pytest.fixture(scope="module")
+def storage_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A cloud of this module's own in which only Cloud Storage runs, which is stopped at the end."""
+    cloud = Cloud(tmp_path_factory.mktemp("storage"))
+    cloud.up(["storage"])
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in cloud.environ().items():
+            patch.setenv(name, value)
+        yield cloud
+    cloud.down()
+
+
+@pytest.fixture
+def bucket(storage_cloud: Cloud) -> storage.Bucket:
+    """An empty bucket in it."""
+    return storage.Client(project=services.PROJECT).create_bucket(f"test-{uuid4()}")
 
 
 @pytest.fixture

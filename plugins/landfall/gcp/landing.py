@@ -10,6 +10,8 @@ from include.ledger.queries import states_sql
 from include.ledger.tables import Ledger
 from include.spec.dataset import Dataset, load_dataset
 from include.spec.settings import Settings, datasets_folder
+from landfall.errors import Missing
+from landfall.gcp.breakers import Breakers
 from landfall.gcp.storage import Storage, split_uri
 from landfall.gcp.warehouse import Warehouse
 
@@ -22,6 +24,7 @@ class Site:
     settings: Settings
     storage: Storage
     warehouse: Warehouse
+    breakers: Breakers
 
     @classmethod
     def of(cls, name: str) -> Site:
@@ -31,11 +34,15 @@ class Site:
             SpecError: the dataset's folder is wrong.
         """
         settings = Settings.from_environment()
+        dataset = load_dataset(datasets_folder() / name, rules=False)
+        breakers = Breakers(settings, dataset, lambda: storage.client)
+        storage = Storage(settings.connection, breakers.storage)
         return cls(
-            dataset=load_dataset(datasets_folder() / name, rules=False),
+            dataset=dataset,
             settings=settings,
-            storage=Storage(settings.connection),
-            warehouse=Warehouse(settings.connection, settings.project, settings.location),
+            storage=storage,
+            warehouse=Warehouse(settings.connection, settings.project, settings.location, breakers.warehouse),
+            breakers=breakers,
         )
 
     @property
@@ -99,8 +106,6 @@ def _complete(site: Site, bucket: str, glob: str, landed: list[Landed]) -> list[
 
 
 def _states(site: Site, bucket: str, landed: list[Landed]) -> dict[str, str]:
-    from google.cloud.exceptions import NotFound
-
     parameters = {
         "dataset": site.dataset.name,
         "bucket": bucket,
@@ -108,7 +113,7 @@ def _states(site: Site, bucket: str, landed: list[Landed]) -> dict[str, str]:
     }
     try:
         rows = site.warehouse.query(states_sql(site.ledger), parameters)
-    except NotFound:  # the first run of all: there is no ledger yet
+    except Missing:  # the first run of all: there is no ledger yet
         create_ledger(site)
         return {}
     return {row["file_id"]: row["state"] for row in rows}

@@ -52,7 +52,7 @@ class PlanRun(BaseOperator):
         found = look(site, **chosen)
         if not found.open:
             raise AirflowSkipException("another run took the files")
-        deployed = ask_function(site.settings.function_url)
+        deployed = ask_function(site.settings.function_url, site.breakers.function)
         plan = make_plan(
             site.dataset,
             found.open,
@@ -79,7 +79,7 @@ class PlanRun(BaseOperator):
             return {}
         content = (datasets_folder() / self.dataset / enrich.with_).read_bytes()
         uri = site.work_uri("reference", f"{content_hash(content)}.csv")
-        generation = site.storage.generation(uri) or site.storage.write(uri, content, "text/csv")
+        generation = site.storage.generation(uri) or site.storage.write(uri, content, "text/csv", if_generation=0)
         return {enrich.with_: Reference(uri=uri, generation=generation)}
 
     def _write(self, site: Site, plan: Plan) -> str:
@@ -92,5 +92,6 @@ class PlanRun(BaseOperator):
         site.storage.write(uri, content)
         rows = [{**file.model_dump(), "batch_id": batch.batch_id} for batch in plan.batches for file in batch.files]
         parameters = {"dataset": self.dataset, "run_id": plan.run_id, "files": Structs(_FILE_TYPES, rows)}
+        # A task that is tried again writes the events once more: they say the same, and a state is the latest event.
         site.warehouse.query(plan_sql(site.ledger), parameters)
         return uri

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from include.breaker import Breaker
 from include.ledger.landing import Landed
+from landfall.errors import Changed, Missing
+from landfall.gcp.calls import TIMEOUT, Calls
+from landfall.gcp.classify.storage import classify_storage
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob, Client
 
-_TIMEOUT_SECONDS = 60
+# The library's own retry, two minutes of it, would multiply with that of `Calls`.
+_ONE_TRY: dict[str, Any] = {"timeout": TIMEOUT, "retry": None}
 
 
 class Storage:
     """The objects of Cloud Storage.
 
+    Every method raises TerminalFailure or TransientFailure, and nothing of the client library.
+
     Args:
         connection: Airflow connection id.
+        breaker: of the service; one for this object alone if left out.
     """
 
-    def __init__(self, connection: str) -> None:
+    def __init__(self, connection: str, breaker: Breaker | None = None) -> None:
         self.connection = connection
+        self._call = Calls(classify_storage, breaker or Breaker("Cloud Storage"))
 
     @functools.cached_property
     def client(self) -> Client:
@@ -33,49 +42,98 @@ class Storage:
     def find(self, bucket: str, glob: str) -> list[Landed]:
         """List the objects that match a glob; the server does the matching."""
         prefix = glob[: min((glob.index(char) for char in "*?[{" if char in glob), default=len(glob))]
-        blobs = self.client.list_blobs(bucket, prefix=prefix, match_glob=glob, timeout=_TIMEOUT_SECONDS)
-        return [_landed(blob) for blob in blobs]
+
+        def listed() -> list[Landed]:
+            return [_landed(b) for b in self.client.list_blobs(bucket, prefix=prefix, match_glob=glob, **_ONE_TRY)]
+
+        return self._call(f"list gs://{bucket}/{glob}", listed)
 
     def read(self, uri: str) -> bytes:
         """Return an object's content.
 
         Raises:
-            google.cloud.exceptions.NotFound: there is no such object.
+            Missing: there is no such object.
         """
-        content: bytes = self._blob(uri).download_as_bytes(timeout=_TIMEOUT_SECONDS)
+        content: bytes = self._call(f"read {uri}", lambda: self._blob(uri).download_as_bytes(**_ONE_TRY))
         return content
 
-    def write(self, uri: str, content: bytes, content_type: str = "application/json") -> int:
-        """Write an object and return its generation."""
-        blob = self._blob(uri)
-        blob.upload_from_string(content, content_type=content_type, timeout=_TIMEOUT_SECONDS)
-        return int(blob.generation)
+    def write(
+        self, uri: str, content: bytes, content_type: str = "application/json", *, if_generation: int | None = None
+    ) -> int:
+        """Write an object and return its generation.
+
+        A write whose answer got lost is made again. Without a generation that puts the same content in place of itself.
+
+        Args:
+            uri: where to.
+            content: all of it.
+            content_type: its media type.
+            if_generation: write only over this generation; 0: only where there is no object.
+
+        Raises:
+            Changed: the object is in another generation, and its content another.
+        """
+
+        def put() -> int:
+            blob = self._blob(uri)
+            blob.upload_from_string(
+                content, content_type=content_type, if_generation_match=if_generation, checksum="crc32c", **_ONE_TRY
+            )
+            return int(blob.generation)
+
+        try:
+            return self._call(f"write {uri}", put)
+        except Changed:
+            # The first of two tries may have arrived although its answer did not: the content tells.
+            current = self._call(f"look at {uri}", lambda: self._get(uri))
+            if current is None or current.crc32c != _crc32c(content):
+                raise
+            return int(current.generation)
 
     def generation(self, uri: str) -> int | None:
         """Return an object's current generation, or None where there is none."""
-        bucket, name = split_uri(uri)
-        blob = self.client.bucket(bucket).get_blob(name, timeout=_TIMEOUT_SECONDS)
+        blob = self._call(f"look at {uri}", lambda: self._get(uri))
         return None if blob is None else int(blob.generation)
 
     def move(self, uri: str, generation: int, destination: str) -> bool:
         """Copy one generation elsewhere and delete it; False where it is no longer there to move."""
-        from google.cloud.exceptions import NotFound, PreconditionFailed
-
-        if self.generation(uri) != generation:
-            return False
-        source, target = self._blob(uri), self._blob(destination)
         try:
-            token = None
-            while True:  # large objects are copied in several calls
-                token, _, _ = target.rewrite(
-                    source, token=token, if_source_generation_match=generation, timeout=_TIMEOUT_SECONDS
-                )
-                if token is None:
-                    break
-            source.delete(if_generation_match=generation, timeout=_TIMEOUT_SECONDS)
-        except (NotFound, PreconditionFailed):
+            self._copy(uri, generation, destination)
+        except (Missing, Changed):
+            return False
+        return self._delete(uri, generation)
+
+    def _copy(self, uri: str, generation: int, destination: str) -> None:
+        source, target = self._blob(uri), self._blob(destination)
+        token: str | None = None
+
+        def step() -> str | None:
+            rewritten: str | None
+            rewritten, _, _ = target.rewrite(source, token=token, if_source_generation_match=generation, **_ONE_TRY)
+            return rewritten
+
+        while True:  # large objects are copied in several calls, each of which can be made again
+            token = self._call(f"copy {uri} to {destination}", step)
+            if token is None:
+                return
+
+    def _delete(self, uri: str, generation: int) -> bool:
+        """Delete a generation that was copied; False where a newer one is in its place."""
+
+        def delete() -> None:
+            self._blob(uri).delete(if_generation_match=generation, **_ONE_TRY)
+
+        try:
+            self._call(f"delete {uri}", delete)
+        except Missing:
+            return True  # by an earlier try whose answer got lost
+        except Changed:
             return False
         return True
+
+    def _get(self, uri: str) -> Blob | None:
+        bucket, name = split_uri(uri)
+        return self.client.bucket(bucket).get_blob(name, **_ONE_TRY)
 
     def _blob(self, uri: str) -> Blob:
         bucket, name = split_uri(uri)
@@ -103,3 +161,13 @@ def _landed(blob: Blob) -> Landed:
         size=int(blob.size or 0),
         checksum=blob.crc32c or blob.md5_hash or "",
     )
+
+
+def _crc32c(content: bytes) -> str:
+    """Return what the store says of this content."""
+    import base64
+
+    import google_crc32c
+
+    checksum: int = google_crc32c.value(content)
+    return base64.b64encode(checksum.to_bytes(4, "big")).decode()

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from airflow.sdk import BaseOperator
 
-from landfall.errors import TerminalFailure, TransientFailure
-
 if TYPE_CHECKING:
     from airflow.sdk import Context
-    from requests import Response
 
     from include.ledger.plan import Plan, PlannedBatch
-
-# A second-generation function may run for an hour; past that the platform has ended it.
-_CONNECT_SECONDS, _ANSWER_SECONDS = 10, 3_600
 
 
 class TransformBatch(BaseOperator):
@@ -41,6 +33,7 @@ class TransformBatch(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Post the batch; returns the manifest's address, the batch's number and the counts."""
         from include.ledger.plan import Plan
+        from landfall.gcp.function import post_batch
         from landfall.gcp.landing import Site
 
         site = Site.of(self.dataset)
@@ -49,25 +42,15 @@ class TransformBatch(BaseOperator):
         attempt = context["ti"].try_number
         output = site.work_uri("batches", batch.batch_id, f"attempt-{attempt}", "")
         body = _request(plan, batch, attempt, output)
-        answer = self._post(site.settings.function_url, body, f"{batch.batch_id}-{attempt}")
-        result = _read(answer, [file.uri for file in batch.files])
+        files = [file.uri for file in batch.files]
+        key = f"{batch.batch_id}-{attempt}"
+        result = post_batch(site.settings.function_url, body, key, files, site.breakers.function)
         self.log.info(
             "batch %d: %s records = %s loaded + %s filtered + %s duplicates + %s quarantined (%s of %s files held)",
             batch.number, result["records"], result["loaded"], result["filtered"], result["duplicates"],
             result["quarantined"], result["held"], result["files"],
         )  # fmt: skip
         return {"batch": batch.number, **result}
-
-    def _post(self, url: str, body: dict[str, Any], key: str) -> Response:
-        import requests
-
-        if not url:
-            raise TerminalFailure("LANDFALL_FUNCTION_URL is not set; give it the transform function's address")
-        headers = {"Idempotency-Key": key, **authorization(url)}
-        try:
-            return requests.post(url, json=body, headers=headers, timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS))
-        except (requests.ConnectionError, requests.Timeout) as error:
-            raise TransientFailure(f"the function at {url} did not answer: {type(error).__name__}") from error
 
 
 def _request(plan: Plan, batch: PlannedBatch, attempt: int, output: str) -> dict[str, Any]:
@@ -90,43 +73,3 @@ def _request(plan: Plan, batch: PlannedBatch, attempt: int, output: str) -> dict
         "engine": plan.engine,
         "keys": plan.keys,
     }
-
-
-def authorization(url: str) -> dict[str, str]:
-    """An identity token for the function's address; none on the loopback, where nobody could give one."""
-    if is_loopback(url):
-        return {}
-    from airflow.providers.google.common.utils.id_token_credentials import get_default_id_token_credentials
-    from google.auth.transport.requests import Request
-
-    credentials = get_default_id_token_credentials(target_audience=url)
-    credentials.refresh(Request())
-    return {"Authorization": f"Bearer {credentials.token}"}
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address is of the machine itself, or of a host of the local compose network."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or "." not in host
-
-
-def _read(answer: Response, files: list[str]) -> dict[str, Any]:
-    try:
-        content = answer.json()
-    except ValueError:
-        content = {}
-    if answer.status_code == 200 and isinstance(content, dict) and "manifest" in content:
-        return content
-    error = content.get("error", {}) if isinstance(content, dict) else {}
-    code, message = (
-        error.get("code", f"http_{answer.status_code}"),
-        error.get("message", "no reason was given"),
-    )
-    text = f"the function answered {answer.status_code} {code}: {message}"
-    # Without our own word on it: 429 and 5xx come from the platform and pass, other 4xx do not.
-    if error.get("retryable", answer.status_code >= 500 or answer.status_code == 429):
-        raise TransientFailure(text, files=files)
-    raise TerminalFailure(text, files=files)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import functools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from landfall.errors import TerminalFailure, TransientFailure
+from include.breaker import Breaker
+from landfall.errors import JobFailed, TerminalFailure, TransientFailure
+from landfall.gcp.calls import TIMEOUT, Calls, patiently
+from landfall.gcp.classify.warehouse import classify_job, classify_warehouse
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client, LoadJob, QueryJob, SchemaField
@@ -19,12 +25,12 @@ log = logging.getLogger(__name__)
 
 _MAX_ATTEMPTS = 100
 _STAGING_LIFETIME = timedelta(days=3)
-# https://cloud.google.com/bigquery/docs/error-messages
-_TRANSIENT = {
-    "backendError", "internalError", "jobBackendError", "jobInternalError", "jobRateLimitExceeded",
-    "rateLimitExceeded", "tableUnavailable", "timeout",
-}  # fmt: skip
-_LOST_RACE = ("Transaction is aborted due to concurrent update", "Failed to commit", "conflict")
+# How long one call waits for a job before the next call does; more than the 10 s that BigQuery holds an answer back.
+_SLICE_SECONDS = 15.0
+# BigQuery holds an answer back for queries only; the end of a load has to be asked for.
+_POLL_SECONDS = 1.0
+# The library's own retries, ten minutes for a call and forty for a job, would multiply with that of `Calls`.
+_ONE_TRY: dict[str, Any] = {"retry": None, "timeout": TIMEOUT}
 
 Row = Mapping[str, Any]
 
@@ -32,14 +38,18 @@ Row = Mapping[str, Any]
 class Warehouse:
     """BigQuery.
 
+    Every method raises TerminalFailure or TransientFailure, and nothing of the client library.
+
     Args:
         connection: Airflow connection id.
         project: the project that holds the tables and runs the jobs.
         location: where the datasets live.
+        breaker: of the service; one for this object alone if left out.
     """
 
-    def __init__(self, connection: str, project: str, location: str) -> None:
+    def __init__(self, connection: str, project: str, location: str, breaker: Breaker | None = None) -> None:
         self.connection, self.project, self.location = connection, project, location
+        self._call = Calls(classify_warehouse, breaker or Breaker("BigQuery"))
 
     @functools.cached_property
     def client(self) -> Client:
@@ -50,9 +60,17 @@ class Warehouse:
         return hook.get_client(project_id=self.project, location=self.location)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Run a query and return its rows; for what may be asked twice without harm."""
-        job = self.client.query(sql, job_config=self._query_config(parameters or {}))
-        return [dict(row.items()) for row in job.result()]
+        """Run a query or statement once and return its rows; the next call runs it anew.
+
+        Each call names its job, so that one whose answer got lost is found again and an insert is not made twice. A
+        task that is tried again calls again: for what does no harm if done once more.
+
+        Raises:
+            Missing: a table is not there.
+        """
+        job = self._once(f"landfall-query-{uuid.uuid4().hex}", self._query(sql, parameters or {}))
+        # From the first page each time: a result that broke off in the middle is read again as a whole.
+        return self._call(f"read the result of {job.job_id}", lambda: [dict(row.items()) for row in _rows(job)])
 
     def run_once(self, sql: str, parameters: Mapping[str, Any], name: str) -> QueryJob:
         """Run a script once under a name: attach where it runs, be content where it ran, try anew where it failed.
@@ -60,12 +78,7 @@ class Warehouse:
         Raises:
             TerminalFailure, TransientFailure: the script failed.
         """
-
-        def submit(job_id: str) -> QueryJob:
-            config = self._query_config(parameters)
-            return self.client.query(sql, job_config=config, job_id=job_id, job_retry=None)
-
-        job: QueryJob = self._once(name, submit)
+        job: QueryJob = self._once(name, self._query(sql, parameters))
         return job
 
     def load_parquet(self, uris: Sequence[str], table: str, schema: Sequence[SchemaField], name: str) -> int:
@@ -82,7 +95,7 @@ class Warehouse:
         )
 
         def submit(job_id: str) -> LoadJob:
-            return self.client.load_table_from_uri(list(uris), table, job_config=config, job_id=job_id)
+            return self.client.load_table_from_uri(list(uris), table, job_config=config, job_id=job_id, **_ONE_TRY)
 
         job: LoadJob = self._once(name, submit)
         return int(job.output_rows or 0)
@@ -94,11 +107,12 @@ class Warehouse:
             table: dataset.table.
 
         Raises:
-            google.api_core.exceptions.NotFound: there is no such table.
+            Missing: there is no such table.
         """
         from include.ledger.drift import TableColumn
 
-        fields = self.client.get_table(f"{self.project}.{table}").schema
+        full = f"{self.project}.{table}"
+        fields = self._call(f"look at the table {full}", lambda: self.client.get_table(full, **_ONE_TRY)).schema
         return [TableColumn.of(f.name, f.field_type, f.mode, f.precision, f.scale) for f in fields]
 
     def ensure_dataset(self, name: str, *, expiring: bool = False) -> None:
@@ -109,31 +123,77 @@ class Warehouse:
         dataset.location = self.location
         if expiring:
             dataset.default_table_expiration_ms = int(_STAGING_LIFETIME.total_seconds() * 1000)
-        self.client.create_dataset(dataset, exists_ok=True)
 
-    def _once(self, name: str, submit: Any) -> Any:  # noqa: ANN401 - a query job or a load job
-        from google.api_core.exceptions import Conflict
+        def create() -> None:
+            self.client.create_dataset(dataset, exists_ok=True, **_ONE_TRY)
 
+        self._call(f"make the dataset {self.project}.{name}", create)
+
+    def _query(self, sql: str, parameters: Mapping[str, Any]) -> Callable[[str], QueryJob]:
+        def submit(job_id: str) -> QueryJob:
+            config = self._query_config(parameters)
+            return self.client.query(sql, job_config=config, job_id=job_id, job_retry=None, **_ONE_TRY)
+
+        return submit
+
+    def _once(self, name: str, submit: Callable[[str], Any]) -> Any:  # noqa: ANN401 - a query job or a load job
+        """Run a job; one that failed and need not is run under the next number, for seconds.
+
+        Calls that fail are not tried again here, for `_call` has done so.
+        """
+        return patiently(lambda: self._next(name, submit), again=lambda failure: isinstance(failure, JobFailed))
+
+    def _next(self, name: str, submit: Callable[[str], Any]) -> Any:  # noqa: ANN401
         for attempt in range(1, _MAX_ATTEMPTS):
-            job_id = f"{name}-{attempt}"
-            try:
-                job = submit(job_id)
-            except Conflict:
-                job = self.client.get_job(job_id, location=self.location)
-                if job.done() and job.error_result:
-                    continue
-                log.info("job %s was submitted before and is %s: attaching", job_id, job.state)
-            self._wait(job)
-            return job
+            job = self._submitted(f"{name}-{attempt}", submit)
+            if job is not None:
+                self._wait(job)
+                return job
         raise TerminalFailure(f"job {name} failed {_MAX_ATTEMPTS} times; look at its errors in BigQuery")
+
+    def _submitted(self, job_id: str, submit: Callable[[str], Any]) -> Any:  # noqa: ANN401
+        """Submit a job, or attach to the one that has this id; None where that one failed."""
+        from google.api_core.exceptions import Conflict, NotFound
+
+        def attempt() -> Any:  # noqa: ANN401
+            try:
+                return submit(job_id)
+            except Conflict:
+                pass
+            try:
+                job = self.client.get_job(job_id, location=self.location, **_ONE_TRY)
+            except NotFound as error:
+                raise TransientFailure(f"BigQuery job {job_id} was submitted and cannot be seen yet") from error
+            if job.state == "DONE" and job.error_result:
+                return None
+            log.info("job %s was submitted before and is %s: attaching", job_id, job.state)
+            return job
+
+        return self._call(f"submit BigQuery job {job_id}", attempt)
 
     def _wait(self, job: Any) -> None:  # noqa: ANN401
         from google.api_core.exceptions import GoogleAPICallError
 
-        try:
-            job.result()
-        except GoogleAPICallError as error:
-            raise classify(error, f"BigQuery job {job.job_id}") from error
+        what = f"BigQuery job {job.job_id}"
+
+        def wait() -> GoogleAPICallError | bool:
+            try:
+                return _has_ended(job)
+            except GoogleAPICallError as error:
+                if job.error_result is not None:
+                    return error  # an answer: the call went well, and the job did not
+                raise
+            except concurrent.futures.TimeoutError as error:
+                if error.__cause__ is not None:  # the connection's time-out; else the slice is over
+                    raise
+                return False
+
+        while True:
+            ended = self._call(f"wait for {what}", wait)
+            if isinstance(ended, Exception):
+                raise classify_job(ended, what) or ended from ended
+            if ended:
+                return
 
     def _query_config(self, parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401
         from google.cloud import bigquery
@@ -142,15 +202,25 @@ class Warehouse:
         return bigquery.QueryJobConfig(query_parameters=typed, use_legacy_sql=False)
 
 
-def classify(error: Any, what: str) -> Exception:  # noqa: ANN401 - google.api_core's error, imported lazily
-    """Tell by its reason whether trying again can help; a status alone does not say (a lost race is a 400)."""
-    reasons = {str(detail.get("reason", "")) for detail in getattr(error, "errors", None) or ()}
-    message = f"{what}: {error.message if hasattr(error, 'message') else error}"
-    lost_race = any(mark in message for mark in _LOST_RACE)
-    status = int(getattr(error, "code", 0) or 0)
-    if reasons & _TRANSIENT or lost_race or status >= 500 or status == 429:
-        return TransientFailure(message)
-    return TerminalFailure(message)
+def _has_ended(job: Any) -> bool:  # noqa: ANN401 - a query job or a load job
+    """Wait a while; whether the job has ended well.
+
+    Raises:
+        concurrent.futures.TimeoutError: a query runs on.
+        google.api_core.exceptions.GoogleAPICallError: the call failed, or the job.
+    """
+    if job.job_type == "query":
+        _rows(job)
+        return True
+    if not job.done(**_ONE_TRY):
+        time.sleep(_POLL_SECONDS)
+        return False
+    job.result(**_ONE_TRY)
+    return True
+
+
+def _rows(job: QueryJob) -> Any:  # noqa: ANN401 - an iterator of rows, of which the first page has come
+    return job.result(retry=None, job_retry=None, timeout=_SLICE_SECONDS)
 
 
 def _parameter(name: str, value: Any) -> Any:  # noqa: ANN401

@@ -11,6 +11,10 @@ from typing import Any
 _REASON = 1_000
 _SUMMARY = 160
 _FILES = 20
+_SUBJECTS = {
+    "deadline_missed": "deadline missed", "held": "files held", "evolved": "columns added",
+    "service_down": "service down", "service_up": "service up",
+}  # fmt: skip
 _LOST = "the task ended without saying why: killed, out of memory, or its worker was lost"
 
 
@@ -19,8 +23,8 @@ class Alert:
     """One failure, as people are told of it.
 
     Args:
-        kind: failure; held, of files that wait for a person; evolved, of new columns in the target; or deadline_missed,
-            of a whole run (no task, no tries).
+        kind: failure; held, of files that wait for a person; evolved, of new columns in the target; service_down and
+            service_up, of a service that all datasets share; or deadline_missed, of a whole run (no task, no tries).
         map_index: of a mapped task; -1 for one that is not mapped.
         try_number: the try that failed, from 1.
         max_tries: tries in all; 0 where unknown.
@@ -52,8 +56,7 @@ class Alert:
     @property
     def subject(self) -> str:
         """One line of at most 200 characters."""
-        said = {"deadline_missed": "deadline missed", "held": "files held", "evolved": "columns added"}
-        what = said.get(self.kind) or f"{self._task} failed"
+        what = _SUBJECTS.get(self.kind) or f"{self._task} failed"
         return _cut(f"[landfall] {self.dataset}: {what}: {self.reason.splitlines()[0]}", 200)
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from landfall.errors import TerminalFailure, TransientFailure
-from landfall.gcp.transform import TransformBatch, _read, is_loopback
+from landfall.gcp.function import is_loopback, post_batch
 
 GOOD = {"manifest": "gs://w/m.json", "records": 1}
 
@@ -44,8 +44,7 @@ def function() -> Iterator[Callable[[int, str], str]]:
 
 
 def ask(url: str) -> dict[str, Any]:
-    task = TransformBatch(task_id="t", dataset="d", batch={})
-    return _read(task._post(url, {}, "key"), ["gs://l/a.csv"])
+    return post_batch(url, {}, "key", ["gs://l/a.csv"])
 
 
 def error(code: str, retryable: bool) -> str:
@@ -80,7 +79,7 @@ def test_an_error_says_whether_trying_again_can_help(
 
 
 def test_a_function_that_is_not_there_may_come_back() -> None:
-    with pytest.raises(TransientFailure, match="did not answer"):
+    with pytest.raises(TransientFailure, match="no whole answer came"):
         ask("http://127.0.0.1:9")
 
 

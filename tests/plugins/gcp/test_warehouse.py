@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 import pytest
 
-from landfall.errors import TerminalFailure, TransientFailure
-from landfall.gcp.warehouse import Structs, Warehouse, classify
+from landfall.errors import Missing
+from landfall.gcp.warehouse import Structs, Warehouse
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def test_a_job_that_ran_is_not_run_again(warehouse: Warehouse, name: str) -> Non
 
 def test_a_job_that_failed_gets_the_next_number(warehouse: Warehouse, name: str) -> None:
     target = f"jobs.t{uuid.uuid4().hex}"
-    with pytest.raises(TerminalFailure, match="was not found"):
+    with pytest.raises(Missing):
         warehouse.run_once(f"INSERT INTO {target} VALUES (1)", {}, name)
     warehouse.query(f"CREATE TABLE {target} (n INT64)")
     job = warehouse.run_once(f"INSERT INTO {target} VALUES (1)", {}, name)
@@ -69,28 +68,3 @@ def test_no_rows_are_rows_too(warehouse: Warehouse) -> None:
     nothing = Structs({"text": "STRING", "n": "INT64"}, [])
     assert warehouse.query("SELECT r.n FROM UNNEST(@rows) AS r", {"rows": nothing}) == []
     assert warehouse.query("SELECT x FROM UNNEST(@names) AS x", {"names": []}) == []
-
-
-class Answer(Exception):
-    """An error as google.api_core shows one."""
-
-    def __init__(self, code: int, message: str, reason: str = "") -> None:
-        super().__init__(message)
-        self.code, self.message, self.errors = code, message, [{"reason": reason}]
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (Answer(503, "try later"), TransientFailure),
-        (Answer(429, "slow down"), TransientFailure),
-        (Answer(403, "Exceeded rate limits", "rateLimitExceeded"), TransientFailure),
-        (Answer(403, "Permission denied", "accessDenied"), TerminalFailure),
-        (Answer(400, "Transaction is aborted due to concurrent update against table x"), TransientFailure),
-        (Answer(400, "Failed to commit"), TransientFailure),
-        (Answer(400, "Syntax error", "invalidQuery"), TerminalFailure),
-        (Answer(404, "no such table", "notFound"), TerminalFailure),
-    ],
-)
-def test_the_reason_and_not_the_status_alone_says_whether_to_try_again(error: Any, kind: type[Exception]) -> None:
-    assert type(classify(error, "job")) is kind

@@ -1,0 +1,1 @@
+"""What an error of a Google service means for the task: one readable module a service."""

@@ -1,0 +1,63 @@
+"""What an answer of the transform function means, or that there was none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from landfall.errors import Failure, Missing, TerminalFailure, TransientFailure
+from landfall.gcp.classify.transport import asked_to_wait, classify_status, classify_transport
+
+if TYPE_CHECKING:
+    from requests import Response
+
+
+def classify_function(error: Exception, what: str) -> Failure | None:
+    """Tell what it means that no answer came; None: it is no such error."""
+    return classify_transport(error, what)
+
+
+def failure_of(answer: Response, url: str) -> Failure:
+    """Tell what an answer means that is no success.
+
+    | answer | means |
+    |---|---|
+    | our own error body | what its `retryable` says; the function is up |
+    | 429 of the platform | transient, and no instance got the call: it may be repeated |
+    | 5xx of the platform | transient: an outage |
+    | 401, 403, 404 and every other of the platform | terminal: the address or the invoker's permission |
+
+    Args:
+        answer: of the function, or of the platform in its place.
+        url: the function's address.
+    """
+    status, asked = answer.status_code, asked_to_wait(answer)
+    error = _own_error(answer)
+    if error is not None:
+        text = f"the function answered {status} {error.get('code')}: {error.get('message', 'no reason was given')}"
+        if error["retryable"]:
+            return TransientFailure(text, retry_after=asked)
+        return TerminalFailure(text)
+    text = f"the platform answered {status} in place of the function at {url}"
+    if status == 429:
+        text = f"{text}: no instance is free; raise its most instances if that goes on"
+        return TransientFailure(text, retry_after=asked, delivered=False)
+    found = classify_status(status, text, asked)
+    if isinstance(found, TransientFailure):
+        return TransientFailure(str(found), retry_after=asked, outage=found.outage)
+    if isinstance(found, Missing) or status < 400:
+        return TerminalFailure(f"{text}; look at LANDFALL_FUNCTION_URL")
+    return TerminalFailure(str(found))
+
+
+def _own_error(answer: Response) -> dict[str, Any] | None:
+    content = content_of(answer)
+    error = content.get("error") if isinstance(content, dict) else None
+    return error if isinstance(error, dict) and isinstance(error.get("retryable"), bool) else None
+
+
+def content_of(answer: Response) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return what an answer's JSON holds; None where it is none."""
+    try:
+        return answer.json()
+    except ValueError:
+        return None

@@ -1,0 +1,91 @@
+"""What an error of BigQuery means: by its reason, for its status does not say.
+
+https://cloud.google.com/bigquery/docs/error-messages
+"""
+
+from __future__ import annotations
+
+import re
+
+from include.ledger.commit import COUNT_DIFFERS, DONE_BEFORE, OVERTAKEN
+from landfall.errors import (
+    CountDiffers,
+    Failure,
+    JobFailed,
+    LoadedBefore,
+    Missing,
+    Overtaken,
+    TerminalFailure,
+    TransientFailure,
+)
+from landfall.gcp.classify.transport import asked_to_wait, classify_status, classify_transport, said
+
+# The service itself does not work.
+_OUTAGE = {"backendError", "internalError", "jobBackendError", "jobInternalError", "badGateway"}
+# It works, and this passes: too much at once, a table that is being moved, a job that got no slot in time.
+_PASSING = {"rateLimitExceeded", "jobRateLimitExceeded", "tableUnavailable", "resourceInUse", "timeout"}
+# Another transaction touched the same row first: a 400 whose reason is that of a wrong query.
+_LOST_RACE = ("Transaction is aborted due to concurrent update", "Failed to commit", "conflict")
+# A quota is refilled within a minute, or on the next day. Only the text tells which.
+_SOON = re.compile(r"per (\d+ )?(user per )?(second|minute)|concurrent|too many .* requests|rate limit", re.IGNORECASE)
+# What our own commit asserts, and what it means that it does not hold.
+_ASSERTED: dict[str, tuple[type[TerminalFailure], str]] = {
+    DONE_BEFORE: (LoadedBefore, "the next run plans what is left"),
+    OVERTAKEN: (Overtaken, "the next run plans what is left"),
+    COUNT_DIFFERS: (CountDiffers, "nothing was committed; clear the transform tasks of the run to make the parts anew"),
+}
+
+
+def classify_warehouse(error: Exception, what: str) -> Failure | None:
+    """Tell what it means for the task; None: it is no error of the service.
+
+    | reason | means |
+    |---|---|
+    | an ASSERT of our commit | `LoadedBefore`, `Overtaken`, `CountDiffers` |
+    | a transaction that was cancelled for another | transient |
+    | backendError, internalError, job…Error, 5xx, a broken connection | transient: an outage |
+    | rateLimitExceeded, tableUnavailable, resourceInUse, timeout, 429 | transient |
+    | quotaExceeded | transient where the text names seconds, minutes or concurrency, else terminal: a day's quota |
+    | notFound | `Missing` |
+    | accessDenied, invalidQuery, stopped, resourcesExceeded and every other | terminal |
+
+    Args:
+        error: of the client library, of a call or of a job that failed.
+        what: what was tried, with the job's or the table's name.
+    """
+    from google.api_core.exceptions import GoogleAPICallError
+
+    if not isinstance(error, GoogleAPICallError):
+        return classify_transport(error, what)
+    message, status = said(error), int(error.code or 0)
+    reasons = {str(detail.get("reason", "")) for detail in error.errors or () if isinstance(detail, dict)}
+    text, asked = f"{what}: {message}", asked_to_wait(error.response)
+    for asserted, (kind, fix) in _ASSERTED.items():
+        if asserted in str(error.message):
+            return kind(f"{what}: {asserted}; {fix}")
+    if reasons & _OUTAGE:
+        return TransientFailure(text, retry_after=asked, outage=True)
+    if reasons & _PASSING or any(mark in str(error.message) for mark in _LOST_RACE):
+        return TransientFailure(text, retry_after=asked)
+    if "quotaExceeded" in reasons:
+        return _of_quota(text, message, asked)
+    if "notFound" in reasons:
+        return Missing(text)
+    if "stopped" in reasons:
+        return TerminalFailure(f"{text}. Somebody cancelled the job; clear the task to run it again")
+    return classify_status(status, text, asked)
+
+
+def _of_quota(text: str, message: str, asked: float) -> Failure:
+    if _SOON.search(message):
+        return TransientFailure(text, retry_after=asked)
+    return TerminalFailure(f"{text}. The quota is used up; wait until it is refilled or have it raised, then clear the"
+                           " task")  # fmt: skip
+
+
+def classify_job(error: Exception, what: str) -> Failure | None:
+    """Tell what it means that a job ran and failed: what is transient of it, the same job with a new number mends."""
+    failure = classify_warehouse(error, what)
+    if isinstance(failure, TransientFailure):
+        return JobFailed(str(failure), retry_after=failure.retry_after)
+    return failure
