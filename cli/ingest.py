@@ -102,11 +102,12 @@ def _print(dataset: str, accounts: Sequence[LedgerFile], json: bool) -> None:
 
 def _end(dataset: str, dropped: Sequence[Dropped], accounts: Sequence[LedgerFile], well: bool, log: Path) -> None:
     from cli.dagtest import reasons
+    from include.ledger.states import is_final
 
     if not well:
         why = "".join(f"\n  {line}" for line in reasons(log))
         raise CliError(f"the run of ingest_{dataset} failed; Airflow's log is {log}{why}", exit_codes.FAILED)
-    done = {file.name for file in accounts if file.state != "planned"}
+    done = {file.name for file in accounts if is_final(file.state)}
     missing = sorted(file.name for file in dropped if file.name not in done)
     if missing:
         raise CliError(f"the run did not take {', '.join(missing)}; its log is {log}", exit_codes.NOTHING)

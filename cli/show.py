@@ -18,6 +18,7 @@ COUNTS = ("records", "loaded", "filtered", "duplicates", "quarantined")
 _PIPE_WIDTH = 200
 _STYLES = {
     "accepted": "green", "loaded": "green", "held": "red", "superseded": "dim", "planned": "yellow",
+    "seen": "yellow", "released": "yellow", "rejected": "dim", "dead_lettered": "red",
 }  # fmt: skip
 
 

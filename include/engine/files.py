@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from include.engine.frame_csv import CsvFramer, Dialect
 from include.engine.frame_json import ArrayFramer
 from include.engine.parse_csv import Layout, parse_csv, positional_layout, read_header, too_wide
 from include.engine.parse_json import JsonParser
+from include.engine.promised import Promised, Witness
 from include.engine.readers import RecordReader, has_reader, open_reader
 from include.engine.records import Failures, Piece, framing_failures
 from include.engine.sniff import HEAD, foreign_format, looks_like_json
@@ -37,12 +38,14 @@ class Input:
         uri: where it lies.
         open: opens it for reading; its errors pass through the engine.
         size: bytes as stored, for progress.
+        promised: what the manifest of its set says of it; a file that is not so is held.
     """
 
     file_id: str
     uri: str
     open: Callable[[], BinaryIO]
     size: int | None = None
+    promised: Promised | None = None
 
 
 @dataclass(slots=True)
@@ -106,8 +109,9 @@ class FileReader:
         Raises:
             OSError: the file cannot be opened or read.
         """
-        with state.input.open() as raw:
-            source = Source(raw, compression=self._form.compression, limit=self._inflated_limit)
+        with state.input.open() as file:
+            witness = Witness(file, state.input.promised)
+            source = Source(cast(BinaryIO, witness), compression=self._form.compression, limit=self._inflated_limit)
             head = source.head(HEAD)
             if not head and source.damage is None:
                 state.hold(Reason("empty_file", "the file holds no bytes; if that is right, send at least its header"))
@@ -120,6 +124,8 @@ class FileReader:
                 source.close()
             state.bytes = source.bytes
             state.hold(source.damage)
+            if state.reason is None:
+                state.hold(witness.verdict(state.records))
 
     def _read(self, state: FileState, source: Source, head: bytes) -> Iterator[Piece]:
         """Read a file of a format that says of itself where its records are."""

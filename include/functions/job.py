@@ -17,6 +17,7 @@ from include.spec.settings import Settings
 
 if TYPE_CHECKING:
     from include.engine.account import Manifest
+    from include.engine.files import Input
     from include.engine.mask import Secrets
     from include.spec.dataset import Dataset
 
@@ -105,12 +106,12 @@ def _check_place(uri: str, buckets: set[str], where: str) -> None:
 
 
 def _transform(request: TransformRequest, dataset: Dataset, store: Store, secrets: Secrets) -> bytes:
-    from include.engine.run import Input, transform
+    from include.engine.run import transform
 
     store.check(request.inputs)
     with tempfile.TemporaryDirectory(prefix="landfall-") as scratch:
         out = Path(scratch) / "out"
-        inputs = [Input(i.file_id, i.uri, _opener(store, i), i.size) for i in request.inputs]
+        inputs = [_input(store, pinned) for pinned in request.inputs]
         references = _references(request.references, store, Path(scratch))
         with _discreet(dataset):
             manifest = transform(
@@ -136,6 +137,14 @@ def _discreet(dataset: Dataset) -> Iterator[None]:
             raise
         place = str(error).partition(": ")[0]
         raise type(error)(f"{place}: cannot be run; the dataset has masked columns, so no more is shown") from error
+
+
+def _input(store: Store, pinned: PinnedInput) -> Input:
+    from include.engine.files import Input
+    from include.engine.promised import Promised
+
+    promised = Promised(**pinned.promised.model_dump()) if pinned.promised else None
+    return Input(pinned.file_id, pinned.uri, _opener(store, pinned), pinned.size, promised)
 
 
 def _opener(store: Store, pinned: PinnedInput) -> Callable[[], BinaryIO]:

@@ -20,6 +20,22 @@ def bucket_of(uri: str) -> str:
     return uri.split("/", 3)[2]
 
 
+class PinnedPromise(Model):
+    """What the manifest of a set promises of a file; a file that is not so is held.
+
+    Args:
+        by: the manifest's name.
+        sha256: of the stored bytes, hexadecimal; empty: not promised.
+        md5: of the stored bytes, base64; empty: not promised.
+        records: physical records; None: not promised.
+    """
+
+    by: str = Field(min_length=1, max_length=1024)
+    sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
+    md5: str = Field("", max_length=24)
+    records: int | None = Field(None, ge=0)
+
+
 class PinnedInput(Model):
     """One landed file, in exactly one version.
 
@@ -28,6 +44,7 @@ class PinnedInput(Model):
         generation: the store's number of the version.
         size: bytes as stored.
         crc32c: of the stored bytes, in base64; empty where the store has none.
+        promised: what the manifest of its set says of it.
     """
 
     file_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")
@@ -35,6 +52,7 @@ class PinnedInput(Model):
     generation: int = Field(ge=0)
     size: int = Field(ge=0)
     crc32c: str = Field("", max_length=64)
+    promised: PinnedPromise | None = None
 
 
 class PinnedReference(Model):

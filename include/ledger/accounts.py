@@ -8,8 +8,8 @@ from typing import Any
 
 from include.engine.account import FileAccount, Manifest
 from include.ledger.drift import Drift, record_of
-from include.ledger.landing import FileState
 from include.ledger.plan import Plan, PlannedFile
+from include.ledger.states import FileState
 from include.ledger.tables import COUNTS
 
 FILE_TYPES = {

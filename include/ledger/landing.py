@@ -5,26 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from include.ledger.identity import file_id
+from include.ledger.states import is_final
 
 MARKER = "_SUCCESS"
 _TEMPORARY_ENDINGS = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", "._copying_", ".swp")
 _HIDDEN = (".", "_", "~")
-
-
-class FileState(StrEnum):
-    """What the ledger last said of a file version."""
-
-    PLANNED = "planned"
-    LOADED = "loaded"
-    HELD = "held"
-    SUPERSEDED = "superseded"
-
-
-# A file in one of these states needs no run; any other state is of a run that died before its end.
-FINAL = frozenset({FileState.LOADED, FileState.HELD, FileState.SUPERSEDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +64,7 @@ def still_open(objects: Iterable[Landed], states: Mapping[str, str]) -> list[Lan
         objects: the landed objects.
         states: file id to its current state; files the ledger never saw are missing.
     """
-    found = [landed for landed in objects if states.get(landed.file_id) not in FINAL]
+    found = [landed for landed in objects if not is_final(states.get(landed.file_id))]
     return sorted(found, key=lambda landed: (landed.name, landed.generation))
 
 

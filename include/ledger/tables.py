@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from include.ledger.states import current_sql
 from include.spec.columns import Column
 from include.spec.dataset import Dataset
 
@@ -66,9 +67,8 @@ class Ledger:
             # For ledgers that are older than the column.
             f"ALTER TABLE {self.table('batches')} ADD COLUMN IF NOT EXISTS evolved STRING;",
             self._create("quarantine", _QUARANTINE, "dataset, file_id"),
-            # The current state of a file version is its latest event.
             f"CREATE OR REPLACE VIEW {self.table('files_current')} AS SELECT * FROM {self.table('files')}"
-            " QUALIFY ROW_NUMBER() OVER (PARTITION BY dataset, file_id ORDER BY at DESC, state = 'planned') = 1;",
+            f" QUALIFY ROW_NUMBER() OVER (PARTITION BY dataset, file_id ORDER BY {current_sql()}) = 1;",
         ))  # fmt: skip
 
     def _create(self, name: str, columns: str, cluster: str) -> str:

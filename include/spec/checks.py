@@ -175,6 +175,7 @@ def _check_load(dataset: Dataset) -> Iterator[Finding]:
     if mode == "replace_partition" and partition is None:
         fix = "Mark one date column with `partitioned: true` in contract.yaml."
         yield _PIPELINE, ("load", "mode"), "needs a partition column, and the contract has none", fix
+    yield from _check_sets(dataset)
     if sum(column.partition for column in dataset.columns) > 1:
         yield (
             _CONTRACT,
@@ -195,6 +196,18 @@ def _check_load(dataset: Dataset) -> Iterator[Finding]:
         if (column.key_position or column.unique) and column.kind in ("object", "array", "float"):
             fix = "Use a string, integer, decimal, date or timestamp column."
             yield _CONTRACT, (*_PROPERTIES, number), f"a {column.kind} column cannot be a key", fix
+
+
+def _check_sets(dataset: Dataset) -> Iterator[Finding]:
+    load, complete = dataset.pipeline.load, dataset.pipeline.source.completeness
+    if load.mode == "replace_partition" and not complete.by_set:
+        message = "does not say when a set is complete, and `load.mode: replace_partition` puts a set in place of its days"
+        fix = "Use `complete: marker` or `complete: manifest`, or load with `merge` or `append`."
+        yield _PIPELINE, ("source", "complete"), message, fix
+    for key in ("late", "late_after"):
+        if key in load.model_fields_set and load.mode != "replace_partition":
+            fix = "Remove it: where files are added or merged, none comes too late."
+            yield _PIPELINE, ("load", key), f"says nothing to `mode: {load.mode}`", fix
 
 
 def _check_latency(dataset: Dataset) -> Iterator[Finding]:

@@ -17,14 +17,10 @@ from pydantic import (
     model_validator,
 )
 
+from include.spec.arrival import Complete, Completeness, Duration, completeness
 from include.spec.durations import parse_duration, parse_size
 from include.spec.model import Model
 from include.spec.places import parse_path, parse_positions
-
-
-def _is_duration(text: str) -> str:
-    parse_duration(text)
-    return text
 
 
 def _is_size(text: str) -> str:
@@ -59,7 +55,7 @@ def _is_schedule(text: str) -> str:
             if not all(_is_cron(part, low, high) for part in field.upper().split(",")):
                 raise ValueError(f"the cron field {field!r} is not within {low} to {high}")
     elif not re.fullmatch(_PRESET, text):
-        _is_duration(text)
+        parse_duration(text)
     return text
 
 
@@ -80,11 +76,6 @@ def _pattern(pattern: str) -> dict[str, JsonValue]:
 _DURATION = "(?:[0-9]{1,9}[smhd])+"
 _SIZE = "[0-9]{1,9} *[KMGTkmgt]?[Bb]"
 _CRON = r"\S+(?: +\S+){4}"
-Duration = Annotated[
-    str,
-    AfterValidator(_is_duration),
-    Field(examples=["30s", "5m", "1h30m"], json_schema_extra=_pattern(_DURATION)),
-]
 Size = Annotated[
     str, AfterValidator(_is_size), Field(examples=["500KB", "64MB", "2GB"], json_schema_extra=_pattern(_SIZE))
 ]
@@ -126,9 +117,16 @@ class Source(Model):
     wait: Duration | None = Field(
         None, description="how long a run waits for files before it ends skipped; none: not at all"
     )
-    complete: Literal["none", "marker"] = Field(
-        "none", description="marker: a folder counts once it holds an object named _SUCCESS"
+    complete: Complete = Field(
+        "none",
+        description="when files count; marker: once their folder holds an object named _SUCCESS; manifest: once all"
+        " is there that _MANIFEST.json (or {manifest: name}) lists; {stable: 5m}: once unchanged for so long",
     )
+
+    @property
+    def completeness(self) -> Completeness:
+        """When files count."""
+        return completeness(self.complete)
 
     @field_validator("uri")
     @classmethod
@@ -255,6 +253,18 @@ class Load(Model):
         description="merge: by primary key; append: add; replace_partition: a delivery replaces its days"
     )
     keep: Literal["first", "last"] = Field("last", description="which of several records with one key stays")
+    late: Literal["hold", "load"] = Field(
+        "hold",
+        description="replace_partition: what becomes of a file that comes after its set; load: its rows are added",
+    )
+    late_after: Duration = Field(
+        "1h", description="how long a file lies in a folder whose set is loaded until it is late and begins no new set"
+    )
+
+    @property
+    def grace(self) -> timedelta:
+        """How long a file lies in a folder whose set is loaded until it is late."""
+        return parse_duration(self.late_after)
 
 
 class Tolerate(Model):

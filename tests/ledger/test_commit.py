@@ -26,7 +26,7 @@ CONTRACT_TEXT = b"""
 
 def dataset_of(mode: str) -> Dataset:
     pipeline = f"""
-    {{source: {{uri: "gs://b/x/*"}}, format: {{type: csv}}, load: {{table: tests.t{next(numbers)}, mode: {mode}}}}}
+    {{source: {{uri: "gs://b/x/*", complete: marker}}, format: {{type: csv}}, load: {{table: tests.t{next(numbers)}, mode: {mode}}}}}
     """.encode()
     return build_dataset(f"d{next(numbers)}", {CONTRACT: CONTRACT_TEXT, PIPELINE: pipeline})
 

@@ -38,6 +38,7 @@ def without_key(spec: Any) -> None:
 def without_partition(spec: Any) -> None:
     del spec.columns[1]["partitioned"]
     spec.pipeline["load"]["mode"] = "replace_partition"
+    spec.pipeline["source"]["complete"] = "marker"
 
 
 def without_columns(spec: Any) -> None:
@@ -105,6 +106,20 @@ FINDINGS = [
         "drop `escape`",
     ),
     (pipeline(format={"header": False, "rename": {"N": "id"}}), PIPELINE, "format.rename", "not there", "order"),
+    (pipeline(load={"mode": "replace_partition"}), PIPELINE, "source.complete", "when a set is complete", "marker"),
+    (
+        pipeline(load={"mode": "replace_partition"}, source={"complete": {"stable": "5m"}}),
+        PIPELINE, "source.complete", "when a set is complete", "manifest",
+    ),
+    (pipeline(load={"late": "load"}), PIPELINE, "load.late", "says nothing to `mode: append`", "Remove"),
+    (pipeline(load={"late_after": "1h"}), PIPELINE, "load.late_after", "says nothing", "Remove"),
+    (pipeline(source={"complete": "stable 5m"}), PIPELINE, "source.complete", "{stable: 5m}", "Change"),
+    (pipeline(source={"complete": {"stable": "5"}}), PIPELINE, "source.complete.stable", "is a number and a unit",
+     "Change"),
+    (pipeline(source={"complete": {"stabel": "5m"}}), PIPELINE, "source.complete.stabel", "not a known key", "`stable`"),
+    (pipeline(source={"complete": {"stable": "5m", "manifest": "x"}}), PIPELINE, "source.complete", "takes one key",
+     "Change"),
+    (pipeline(source={"complete": {"manifest": "../x"}}), PIPELINE, "source.complete.manifest", "must match", "Change"),
     (pipeline(filter="id"), PIPELINE, "filter", "not BOOL", "BOOL"),
     (pipeline(filter="nope > 1"), PIPELINE, "filter", "`nope`", "day, id, note"),
     (pipeline(clean={"note": "UPPER(nope)"}), PIPELINE, "clean.note", "`nope`", "day, id, note"),

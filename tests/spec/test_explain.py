@@ -21,7 +21,7 @@ PROPERTY = ("contract", "schema", 0, "properties", 2)
 SAID = [
     (put(("pipeline", "laod"), {}), "laod", "is not a known key", "Did you mean `load`?"),
     (put(("pipeline", "load", "modee"), "x"), "load.modee", "is not a known key", "Did you mean `mode`?"),
-    (put(("pipeline", "load", "zzz"), "x"), "load.zzz", "is not a known key", "Known keys here: keep, mode, table."),
+    (put(("pipeline", "load", "zzz"), "x"), "load.zzz", "is not a known key", "Known keys here: keep, late, late_after, mode, table."),
     (put(("contract", "schema_"), []), "schema_", "is not a known key", "Did you mean `schema`?"),
     (put(("contract", "id"), 7), "id", "must be text", "Put it in quotes."),
     (put(("pipeline", "load"), "shop.x"), "load", "must be a mapping of keys", "{key: value}"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from include.ledger.landing import MARKER, FileState, Landed, in_complete_folders, is_temporary, still_open
+from include.ledger.landing import MARKER, Landed, in_complete_folders, is_temporary, still_open
 from include.ledger.queries import states_sql
+from include.ledger.states import DONE
 from include.ledger.tables import Ledger
 from include.spec.dataset import Dataset, load_dataset
 from include.spec.settings import Settings, datasets_folder
@@ -93,7 +94,7 @@ def look(site: Site, *, names: Collection[str] = (), prefix: str = "", force: bo
     if not whole:
         return Findings([], [], waiting=len(landed))
     states = _states(site, bucket, whole)
-    done = [item for item in whole if states.get(item.file_id) == FileState.LOADED]
+    done = [item for item in whole if states.get(item.file_id) in DONE]
     opened = sorted(whole, key=lambda item: item.name) if force else still_open(whole, states)
     return Findings(opened, [] if force else done, waiting=len(landed) - len(whole))
 
