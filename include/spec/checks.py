@@ -201,7 +201,9 @@ def _check_load(dataset: Dataset) -> Iterator[Finding]:
 def _check_sets(dataset: Dataset) -> Iterator[Finding]:
     load, complete = dataset.pipeline.load, dataset.pipeline.source.completeness
     if load.mode == "replace_partition" and not complete.by_set:
-        message = "does not say when a set is complete, and `load.mode: replace_partition` puts a set in place of its days"
+        message = (
+            "does not say when a set is complete, and `load.mode: replace_partition` puts a set in place of its days"
+        )
         fix = "Use `complete: marker` or `complete: manifest`, or load with `merge` or `append`."
         yield _PIPELINE, ("source", "complete"), message, fix
     for key in ("late", "late_after"):

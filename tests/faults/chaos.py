@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -92,7 +93,9 @@ def _run_workers(options: argparse.Namespace, console: Console) -> list[dict[str
 def _follow(options: argparse.Namespace, number: int, take: Callable[[dict[str, Any]], None]) -> None:
     command = [sys.executable, "-m", "tests.faults.chaos", "--worker", str(number), "--seed", str(options.seed),
                "--schedules", str(options.schedules), "--processes", str(options.processes)]  # fmt: skip
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    pipes: dict[str, Any] = {
+        "stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True,
+    }  # fmt: skip
     with (
         tempfile.TemporaryDirectory(prefix="landfall-airflow-") as home,
         subprocess.Popen(command, cwd=ROOT, env=_environment(home), **pipes) as worker,
@@ -112,6 +115,17 @@ def _follow(options: argparse.Namespace, number: int, take: Callable[[dict[str, 
         )
 
 
+def _end_with_parent() -> None:
+    """Take the embedded cloud down when the process that started this one is gone, however it went."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+    def wait() -> None:
+        sys.stdin.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def _environment(home: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}", "AIRFLOW_HOME": home}
 
@@ -120,6 +134,8 @@ def _work(options: argparse.Namespace) -> int:
     """Do one process's share."""
     from tests.faults.pairs import all_pairs
     from tests.faults.site import site
+
+    _end_with_parent()
 
     def tell(**line: Any) -> None:
         print(json.dumps(line), flush=True)

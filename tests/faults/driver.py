@@ -59,6 +59,7 @@ def _start(work: Callable[[], Any], log: Path) -> tuple[int, int]:
         os.close(writing)
         return child, reading
     os.close(reading)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)

@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCES = ("plugins/landfall", "include/functions", "include/ledger")
 WRITES = frozenset({"write", "move", "publish", "run_once", "change", "load_parquet", "ensure_dataset"})
 """Methods that write to a store or to the warehouse; what calls one does so inside a `boundary`."""
-_PRIMITIVES = frozenset({"storage.py", "warehouse.py", "objects.py"})
-"""Where these methods are themselves defined."""
+_PRIMITIVES = frozenset({"storage.py", "warehouse.py", "objects.py", "logs.py", "main.py", "breaker.py", "breakers.py"})
+"""Where these methods are themselves defined, or others of the same name: a log's, a breaker's."""
 
 
 @dataclass(frozen=True, order=True)
@@ -33,34 +33,37 @@ class Place:
 
 def writes() -> list[Place]:
     """Return every write of every step, with the boundary around it."""
-    files = sorted(path for source in SOURCES for path in (ROOT / source).rglob("*.py"))
-    return sorted(place for path in files if path.name not in _PRIMITIVES for place in _in_file(path))
+    return sorted(
+        place for path in _files() if path.name not in _PRIMITIVES for place in _writes(_parsed(path), "", path)
+    )
 
 
 def crash_points() -> list[str]:
     """Return the name of every place where a process can be killed."""
-    names = sorted({place.name for place in writes() if place.name})
-    return [f"{name}.{side}" for name in names for side in ("before", "after")]
+    names = {name for path in _files() for node in ast.walk(_parsed(path)) if (name := _boundary(node))}
+    return [f"{name}.{side}" for name in sorted(names) for side in ("before", "after")]
 
 
-def _in_file(path: Path) -> Iterator[Place]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    yield from _below(tree, "", str(path.relative_to(ROOT)))
+def _files() -> list[Path]:
+    return sorted(path for source in SOURCES for path in (ROOT / source).rglob("*.py"))
 
 
-def _below(node: ast.AST, name: str, file: str) -> Iterator[Place]:
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _writes(node: ast.AST, name: str, path: Path) -> Iterator[Place]:
     if isinstance(node, ast.With):
-        name = next(filter(None, map(_boundary, node.items)), name)
+        name = next(filter(None, (_boundary(item.context_expr) for item in node.items)), name)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITES:
-        yield Place(name, file, node.lineno, node.func.attr)
+        yield Place(name, str(path.relative_to(ROOT)), node.lineno, node.func.attr)
     for child in ast.iter_child_nodes(node):
-        yield from _below(child, name, file)
+        yield from _writes(child, name, path)
 
 
-def _boundary(item: ast.withitem) -> str:
-    call = item.context_expr
-    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "boundary":
-        (given,) = call.args
+def _boundary(node: ast.AST) -> str:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "boundary":
+        (given,) = node.args
         assert isinstance(given, ast.Constant), "the name of a boundary is a literal, so that a test can find it"
         return str(given.value)
     return ""

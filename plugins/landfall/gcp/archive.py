@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from include.crashpoints import boundary
 from landfall.errors import TerminalFailure
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class ArchiveFiles(BaseOperator):
     def _move(self, site: Site, files: Iterable[PlannedFile]) -> int:
         def move(file: PlannedFile) -> bool:
             destination = archive_uri(site.settings.archive, self.dataset, file)
-            moved = site.storage.move(file.uri, file.generation, destination)
+            with boundary("archive.file"):
+                moved = site.storage.move(file.uri, file.generation, destination)
             if not moved:
                 # A newer version has come, or an earlier try moved it: neither is ours to touch.
                 self.log.info("%s is not there any more in generation %d", file.uri, file.generation)
@@ -92,7 +94,8 @@ class ArchiveFiles(BaseOperator):
                 if generation is not None:
                     name = f"{marker.partition('://')[2].partition('/')[2]}"
                     destination = f"gs://{site.settings.archive}/{self.dataset}/{generation}/{name}"
-                    site.storage.move(marker, generation, destination)
+                    with boundary("archive.marker"):
+                        site.storage.move(marker, generation, destination)
 
     def _evolved(self, site: Site, plan: Plan) -> list[dict[str, Any]]:
         """Columns that this run's files brought beyond the contract, as the ledger has them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from include.crashpoints import boundary
 from include.ledger.landing import MARKER, Landed, in_complete_folders, is_temporary, still_open
 from include.ledger.queries import states_sql
 from include.ledger.states import DONE
@@ -123,6 +124,9 @@ def _states(site: Site, bucket: str, landed: list[Landed]) -> dict[str, str]:
 def create_ledger(site: Site) -> None:
     """Make the ledger's datasets, tables and view where they are missing."""
     ledger = site.ledger
-    site.warehouse.ensure_dataset(ledger.dataset)
-    site.warehouse.ensure_dataset(ledger.staging_dataset, expiring=True)
-    site.warehouse.query(ledger.create_sql())
+    with boundary("ledger.dataset"):
+        site.warehouse.ensure_dataset(ledger.dataset)
+    with boundary("ledger.staging"):
+        site.warehouse.ensure_dataset(ledger.staging_dataset, expiring=True)
+    with boundary("ledger.tables"):
+        site.warehouse.change(ledger.create_sql())

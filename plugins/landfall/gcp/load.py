@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from include.crashpoints import boundary
 from include.ledger.tables import COUNTS
 from landfall.errors import TerminalFailure
 
@@ -104,7 +105,8 @@ class LoadBatches(BaseOperator):
         self._run(site, commit, parameters, f"landfall-{self.dataset}-{name}-commit")
 
     def _run(self, site: Site, commit: Commit, parameters: dict[str, Any], name: str) -> None:
-        job = site.warehouse.run_once(commit.sql(), parameters, name)
+        with boundary("load.commit"):
+            job = site.warehouse.run_once(commit.sql(), parameters, name)
         self.log.info("committed by job %s: %d records loaded", job.job_id, parameters["expected"])
 
     def _stage_rows(self, site: Site, manifests: Mapping[int, Manifest], table: str, drift: Drift) -> str:
@@ -131,7 +133,8 @@ class LoadBatches(BaseOperator):
         if not uris:
             return ""
         full = f"{site.ledger.project}.{site.ledger.staging_dataset}.{table}"
-        rows = site.warehouse.load_parquet(uris, full, schema, f"landfall-{table.replace('_', '-')}")
+        with boundary("load.stage"):
+            rows = site.warehouse.load_parquet(uris, full, schema, f"landfall-{table.replace('_', '-')}")
         self.log.info("staged %d rows of %d parts in %s", rows, len(uris), table)
         return site.ledger.staging(table)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from include.crashpoints import boundary
 from landfall.compat import AirflowSkipException
 from landfall.errors import TerminalFailure
 
@@ -79,7 +80,8 @@ class PlanRun(BaseOperator):
             return {}
         content = (datasets_folder() / self.dataset / enrich.with_).read_bytes()
         uri = site.work_uri("reference", f"{content_hash(content)}.csv")
-        generation = site.storage.generation(uri) or site.storage.write(uri, content, "text/csv", if_generation=0)
+        with boundary("plan.reference"):
+            generation = site.storage.generation(uri) or site.storage.write(uri, content, "text/csv", if_generation=0)
         return {enrich.with_: Reference(uri=uri, generation=generation)}
 
     def _write(self, site: Site, plan: Plan) -> str:
@@ -89,9 +91,11 @@ class PlanRun(BaseOperator):
 
         content = plan.model_dump_json(indent=1).encode()
         uri = site.work_uri("plans", f"{content_hash(plan.run_id.encode())}.json")
-        site.storage.write(uri, content)
+        with boundary("plan.plan"):
+            site.storage.write(uri, content)
         rows = [{**file.model_dump(), "batch_id": batch.batch_id} for batch in plan.batches for file in batch.files]
         parameters = {"dataset": self.dataset, "run_id": plan.run_id, "files": Structs(_FILE_TYPES, rows)}
         # A task that is tried again writes the events once more: they say the same, and a state is the latest event.
-        site.warehouse.query(plan_sql(site.ledger), parameters)
+        with boundary("plan.planned"):
+            site.warehouse.change(plan_sql(site.ledger), parameters)
         return uri
