@@ -9,7 +9,7 @@ from http import HTTPStatus
 from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from gcp_storage_emulator import server
 from gcp_storage_emulator.handlers import objects
@@ -40,7 +40,8 @@ class Answer(server.Response):
     def _linked(self, resource: Resource) -> Resource:
         if "mediaLink" not in resource:
             return resource
-        place = urlsplit(resource["mediaLink"])._replace(scheme="", netloc="").geturl()
+        name = quote(resource["name"], safe="")
+        place = f"/download/storage/v1/b/{resource['bucket']}/o/{name}?generation={resource['generation']}&alt=media"
         return {**resource, "mediaLink": self._base_url + place}
 
 

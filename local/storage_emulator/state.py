@@ -176,7 +176,6 @@ class State(Storage):
             "generation": generation,
             "metageneration": "1",
             "id": f"{bucket}/{name}/{generation}",
-            "mediaLink": f"{resource['mediaLink'].split('?')[0]}?generation={generation}&alt=media",
             **dict.fromkeys(("timeCreated", "updated", "timeStorageClassUpdated"), now),
         }
         # Deleted objects leave no trace, and clocks can be set back.

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -36,8 +37,7 @@ def upload_in_one_request(blob: Blob, **conditions: int) -> None:
 
 
 def upload_resumably(blob: Blob, **conditions: int) -> None:
-    blob.chunk_size = 256 << 10
-    blob.upload_from_string(b"two", **conditions)
+    blob.upload_from_file(BytesIO(b"two"), **conditions)  # of unknown size
 
 
 def rewrite(blob: Blob, **conditions: int) -> None:
@@ -264,6 +264,15 @@ def test_a_download_says_which_generation_it_is_of(bucket: Bucket) -> None:
     blob = put(bucket)
     with urlopen(blob.media_link) as answer:
         assert answer.headers["X-Goog-Generation"] == str(blob.generation)
+
+
+@pytest.mark.parametrize("name", ["a b?c&d=e#f%25+ä", "folder/a/o/b", "a/rewriteTo/b/c/o/d"])
+def test_an_object_is_found_under_any_name(bucket: Bucket, name: str) -> None:
+    blob = put(bucket, name)
+    with urlopen(bucket.get_blob(name).media_link) as answer:
+        assert answer.read() == b"one"
+    bucket.blob("copy").rewrite(blob, if_source_generation_match=blob.generation)
+    assert sorted(found.name for found in bucket.list_blobs()) == sorted(["copy", name])
 
 
 def test_links_lead_to_where_the_request_was_sent(bucket: Bucket, storage_cloud: Cloud) -> None:

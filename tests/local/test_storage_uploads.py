@@ -6,6 +6,7 @@ import http.client
 import os
 import random
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,7 +36,7 @@ def send(url: str, start: int, end: int, total: int | str = len(CONTENT)) -> req
 )
 def test_bytes_come_back_as_they_were_put(bucket: Bucket, content: bytes) -> None:
     bucket.blob("once").upload_from_string(content)
-    bucket.blob("chunks", chunk_size=CHUNK).upload_from_string(content)
+    bucket.blob("chunks", chunk_size=CHUNK).upload_from_file(BytesIO(content))
     assert [bucket.blob(name).download_as_bytes() for name in ("once", "chunks")] == [content, content]
 
 
@@ -142,7 +143,7 @@ def test_uploads_beside_one_another_do_not_mix(bucket: Bucket) -> None:
     contents = [random.Random(seed).randbytes(CHUNK * 2 + seed) for seed in range(8)]
 
     def put(number: int) -> None:
-        bucket.blob(f"{number}", chunk_size=CHUNK).upload_from_string(contents[number])
+        bucket.blob(f"{number}", chunk_size=CHUNK).upload_from_file(BytesIO(contents[number]))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(put, range(8)))
