@@ -24,6 +24,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from include.crashpoints import VARIABLE
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 STEPS = 14
 """Actions of a schedule at most."""
@@ -127,7 +129,10 @@ def _end_with_parent() -> None:
 
 
 def _environment(home: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}", "AIRFLOW_HOME": home}
+    bombs = Path(home, "bombs")
+    bombs.mkdir()
+    path = f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"
+    return {**os.environ, "PYTHONPATH": path, "AIRFLOW_HOME": home, VARIABLE: str(bombs)}
 
 
 def _work(options: argparse.Namespace) -> int:

@@ -11,13 +11,24 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from tests.faults.faults import ALL, Fault
 from tests.faults.places import crash_points
+from tests.faults.script import Rule
 from tests.faults.world import MODES, Mode, World
 
 if TYPE_CHECKING:
     from tests.faults.driver import Run
     from tests.faults.site import Site
 
+CALLS = (
+    "storage.*",
+    "bigquery.*",
+    "function.*",
+    "storage.insert",
+    "storage.rewrite",
+    "storage.delete",
+    "bigquery.insert_job",
+)
 _NUMBERS = itertools.count()
 
 
@@ -66,6 +77,11 @@ def schedules(site: Site) -> type[RuleBasedStateMachine]:
         @rule(place=st.sampled_from(crash_points()))
         def crash(self, place: str) -> None:
             site.arm(place)
+
+        @rule(call=st.sampled_from(CALLS), fault=st.sampled_from(ALL), nth=st.integers(1, 4))
+        def strike(self, call: str, fault: Fault, nth: int) -> None:
+            self.rules = [*getattr(self, "rules", []), Rule(fault=fault, call=call, nth=nth)]
+            site.proxies.play(*self.rules)
 
         def teardown(self) -> None:
             if not hasattr(self, "world"):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from include.crashpoints import VARIABLE
+from tests.faults.cloud import faulty_cloud
+
+if TYPE_CHECKING:
+    from tests.faults.proxy import Proxies
 
 
 @dataclass(frozen=True)
@@ -19,12 +23,14 @@ class Site:
 
     Args:
         bombs: folder of armed crash points, which LANDFALL_CRASHPOINTS of all processes names.
+        proxies: between the operators, the function and the services.
         bucket: the landing bucket; `archive` the archive bucket.
         warehouse: asks the warehouse.
         ended: called after each schedule, with its name.
     """
 
     bombs: Path
+    proxies: Proxies
     bucket: Any
     archive: Any
     warehouse: Any
@@ -35,7 +41,8 @@ class Site:
         (self.bombs / place).touch()
 
     def disarm(self) -> list[str]:
-        """Take away the bombs that nobody came to; returns their places."""
+        """Take away all faults, and the bombs that nobody came to; returns the places of these."""
+        self.proxies.play()
         left = sorted(bomb.name for bomb in self.bombs.iterdir())
         for place in left:
             (self.bombs / place).unlink(missing_ok=True)
@@ -44,33 +51,33 @@ class Site:
 
 @contextmanager
 def site(ended: Callable[[str], None]) -> Iterator[Site]:
-    """Start an embedded cloud whose processes, and this one's children, come to the same bombs.
+    """Start an embedded cloud behind proxies, whose processes and this one's children come to the same bombs.
+
+    Only the operators go through the proxies: what looks at the outcome sees it as it is. LANDFALL_CRASHPOINTS must name
+    the folder of bombs when this process begins, for it is read once.
 
     Args:
         ended: called after each schedule, with its name.
     """
-    with tempfile.TemporaryDirectory(prefix="landfall-bombs-") as bombs:
-        os.environ[VARIABLE] = bombs
-        from local.cloud import Cloud
-
-        with tempfile.TemporaryDirectory(prefix="landfall-cloud-") as state:
-            cloud = Cloud(Path(state))
-            cloud.up()
-            try:
-                environment = cloud.environ().items()
-                os.environ.update(
-                    {n: v for n, v in environment if not n.startswith("AIRFLOW_") or n.startswith("AIRFLOW_CONN_")}
-                )
-                yield _clients(Path(bombs), ended)
-            finally:
-                cloud.down()
+    bombs = Path(os.environ[VARIABLE])
+    with tempfile.TemporaryDirectory(prefix="landfall-cloud-") as state, faulty_cloud(Path(state)) as behind:
+        _enter(behind.cloud.environ())
+        found = _clients()
+        _enter(behind.environ())
+        yield Site(bombs, behind.proxies, *found, ended)
 
 
-def _clients(bombs: Path, ended: Callable[[str], None]) -> Site:
+def _enter(environment: Mapping[str, str]) -> None:
+    os.environ.update({n: v for n, v in environment.items() if not n.startswith("AIRFLOW_") or "_CONN_" in n})
+
+
+def _clients() -> tuple[Any, Any, Any]:
+    """Landing bucket, archive bucket and warehouse, on the straight way to the services."""
     from google.cloud import storage
 
     from landfall.gcp.warehouse import Warehouse
 
     client = storage.Client(project="landfall-local")
-    landing, archive = (client.bucket(f"landfall-{name}") for name in ("landing", "archive"))
-    return Site(bombs, landing, archive, Warehouse("google_cloud_default", "landfall-local", "US"), ended)
+    warehouse = Warehouse("google_cloud_default", "landfall-local", "US")
+    _ = warehouse.client  # made here: it keeps the address that it is made with
+    return client.bucket("landfall-landing"), client.bucket("landfall-archive"), warehouse
