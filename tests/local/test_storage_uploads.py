@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import random
+import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
@@ -148,3 +151,28 @@ def test_uploads_beside_one_another_do_not_mix(bucket: Bucket) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(put, range(8)))
     assert [bucket.blob(f"{number}").download_as_bytes() for number in range(8)] == contents
+
+
+def test_what_was_answered_outlives_a_kill(bucket: Bucket, storage_cloud: Cloud) -> None:
+    answered: dict[str, int] = {}
+
+    def put_until_killed(number: int) -> None:
+        for count in range(10_000):
+            blob = bucket.blob(f"{number}/{count}")
+            try:
+                blob.upload_from_string(blob.name, retry=None, timeout=30)
+            except requests.RequestException:
+                return
+            answered[blob.name] = blob.generation
+
+    with ThreadPoolExecutor(4) as pool:
+        writers = [pool.submit(put_until_killed, number) for number in range(4)]
+        while len(answered) < 50:
+            time.sleep(0.01)
+        os.kill(json.loads(storage_cloud.record.read_text())["services"]["storage"]["pid"], signal.SIGKILL)
+        for writer in writers:
+            writer.result()
+    storage_cloud.up(["storage"])
+    there = {blob.name: blob.generation for blob in bucket.list_blobs()}
+    assert {name: there.get(name) for name in answered} == answered
+    assert all(bucket.blob(name).download_as_text() == name for name in there)
