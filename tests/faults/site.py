@@ -53,8 +53,8 @@ class Site:
 def site(ended: Callable[[str], None]) -> Iterator[Site]:
     """Start an embedded cloud behind proxies, whose processes and this one's children come to the same bombs.
 
-    Only the operators go through the proxies: what looks at the outcome sees it as it is. LANDFALL_CRASHPOINTS must name
-    the folder of bombs when this process begins, for it is read once.
+    Only the operators go through the proxies: what looks at the outcome sees it as it is. When this process
+    begins, LANDFALL_CRASHPOINTS has to name the folder of bombs: it is read once.
 
     Args:
         ended: called after each schedule, with its name.
