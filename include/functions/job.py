@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from include.crashpoints import boundary
 from include.engine.version import ENGINE_VERSION
 from include.functions.failures import BadRequest, InputChanged
 from include.functions.protocol import PinnedInput, PinnedReference, TransformRequest, TransformResponse, bucket_of
@@ -120,8 +121,10 @@ def _transform(request: TransformRequest, dataset: Dataset, store: Store, secret
         # A store that does not honour versions would have let a file change under our hands.
         store.check(request.inputs)
         for name in (*manifest.good, *manifest.quarantine):
-            store.write(request.output + name, out / name)
-        return store.publish(request.manifest, _published(manifest, request.output))
+            with boundary("function.part"):
+                store.write(request.output + name, out / name)
+        with boundary("function.manifest"):
+            return store.publish(request.manifest, _published(manifest, request.output))
 
 
 @contextmanager

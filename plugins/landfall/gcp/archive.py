@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from include.crashpoints import boundary
 from landfall.errors import TerminalFailure
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class ArchiveFiles(BaseOperator):
             name, _, generation = voucher.rpartition("#")
             bucket = files[0].bucket
             destination = f"gs://{site.settings.archive}/{self.dataset}/{generation}/{name}"
-            site.storage.move(f"gs://{bucket}/{name}", int(generation), destination)
+            with boundary("archive.voucher"):
+                site.storage.move(f"gs://{bucket}/{name}", int(generation), destination)
 
     def _evolved(self, site: Site, plan: Plan) -> list[dict[str, Any]]:
         """Columns that this run's files brought beyond the contract, as the ledger has them."""
@@ -113,7 +115,8 @@ def move_to_archive(site: Site, files: Iterable[PlannedFile]) -> int:
 
     def move(file: PlannedFile) -> bool:
         destination = archive_uri(site.settings.archive, site.dataset.name, file)
-        moved = site.storage.move(file.uri, file.generation, destination)
+        with boundary("archive.file"):
+            moved = site.storage.move(file.uri, file.generation, destination)
         if not moved:
             # A newer version has come, or an earlier try moved it: neither is ours to touch.
             log.info("%s is not there any more in generation %d", file.uri, file.generation)

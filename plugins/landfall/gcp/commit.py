@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from include.crashpoints import boundary
 from landfall.errors import TerminalFailure, TransientFailure
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def _commit(site: Site, commit: Commit, brought: Brought, batches: list[dict[str
         "expected": sum(file["loaded"] for file in files if file["state"] == "loaded"),
     }
     try:
-        job = site.warehouse.run_once(commit.sql(), parameters, f"landfall-{site.dataset.name}-{name}-commit")
+        with boundary("load.commit"):
+            job = site.warehouse.run_once(commit.sql(), parameters, f"landfall-{site.dataset.name}-{name}-commit")
     except TerminalFailure as error:
         if not any(mark in str(error) for mark in PARTLY_DONE):
             raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from include.crashpoints import boundary
+
 if TYPE_CHECKING:
     from include.ledger.plan import PlannedFile
     from include.ledger.states import FileState
@@ -29,7 +31,8 @@ def write_events(
         for file, batch, reason in files
     ]
     parameters = {"dataset": site.dataset.name, "run_id": run_id, "files": Structs(EVENT_TYPES, rows)}
-    site.warehouse.query(event_sql(site.ledger, state), parameters)
+    with boundary("ledger.events"):
+        site.warehouse.change(event_sql(site.ledger, state), parameters)
 
 
 def let_go(site: Site, run_id: str, files: Iterable[PlannedFile], reason: str) -> None:
@@ -43,4 +46,5 @@ def let_go(site: Site, run_id: str, files: Iterable[PlannedFile], reason: str) -
     ids = sorted(file.file_id for file in files)
     if ids:
         parameters = {"dataset": site.dataset.name, "run_id": run_id, "ids": ids, "reason": reason}
-        site.warehouse.query(let_go_sql(site.ledger), parameters)
+        with boundary("ledger.let_go"):
+            site.warehouse.change(let_go_sql(site.ledger), parameters)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from include.crashpoints import boundary
 from include.ledger.completeness import Held, Vouched, Waiting
 from include.ledger.landing import Landed, is_temporary
 from include.ledger.queries import states_sql
@@ -165,6 +166,9 @@ def ask_states(site: Site, bucket: str, names: Iterable[str]) -> list[Known]:
 def create_ledger(site: Site) -> None:
     """Make the ledger's datasets, tables and view where they are missing."""
     ledger = site.ledger
-    site.warehouse.ensure_dataset(ledger.dataset)
-    site.warehouse.ensure_dataset(ledger.staging_dataset, expiring=True)
-    site.warehouse.query(ledger.create_sql())
+    with boundary("ledger.dataset"):
+        site.warehouse.ensure_dataset(ledger.dataset)
+    with boundary("ledger.staging"):
+        site.warehouse.ensure_dataset(ledger.staging_dataset, expiring=True)
+    with boundary("ledger.tables"):
+        site.warehouse.change(ledger.create_sql())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from include.crashpoints import boundary
 from include.ledger.tables import COUNTS
 from landfall.errors import TerminalFailure
 
@@ -128,7 +129,8 @@ class LoadBatches(BaseOperator):
         if not uris:
             return ""
         full = f"{site.ledger.project}.{site.ledger.staging_dataset}.{table}"
-        rows = site.warehouse.load_parquet(uris, full, schema, f"landfall-{table.replace('_', '-')}")
+        with boundary("load.stage"):
+            rows = site.warehouse.load_parquet(uris, full, schema, f"landfall-{table.replace('_', '-')}")
         self.log.info("staged %d rows of %d parts in %s", rows, len(uris), table)
         return site.ledger.staging(table)
 

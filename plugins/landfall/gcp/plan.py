@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from include.crashpoints import boundary
 from landfall.compat import AirflowSkipException
 from landfall.errors import TerminalFailure
 
@@ -81,7 +82,8 @@ class PlanRun(BaseOperator):
 
         content = plan.model_dump_json(indent=1).encode()
         uri = site.work_uri("plans", f"{content_hash(plan.run_id.encode())}.json")
-        site.storage.write(uri, content)
+        with boundary("plan.plan"):
+            site.storage.write(uri, content)
         # A file that is loaded keeps that state while it is loaded again. A task that is tried again writes the events
         # once more: they say the same, and a state is the latest event.
         write_events(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from include.crashpoints import boundary
 from landfall.errors import Missing, TerminalFailure
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def pin_references(site: Site) -> dict[str, Reference]:
     else:
         content, kind, media = (datasets_folder() / site.dataset.name / enrich.with_).read_bytes(), "csv", "text/csv"
     uri = site.work_uri("reference", f"{content_hash(content)}.{kind}")
-    generation = site.storage.generation(uri) or site.storage.write(uri, content, media, if_generation=0)
+    with boundary("plan.reference"):
+        generation = site.storage.generation(uri) or site.storage.write(uri, content, media, if_generation=0)
     return {enrich.with_: Reference(uri=uri, generation=generation)}
 
 

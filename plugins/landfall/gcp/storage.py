@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from include.breaker import Breaker
+from include.crashpoints import boundary
 from include.ledger.landing import Landed
 from landfall.errors import Changed, Missing
 from landfall.gcp.calls import TIMEOUT, Calls
@@ -124,10 +125,12 @@ class Storage:
     def move(self, uri: str, generation: int, destination: str) -> bool:
         """Copy one generation elsewhere and delete it; False where it is no longer there to move."""
         try:
-            self._copy(uri, generation, destination)
+            with boundary("move.copy"):
+                self._copy(uri, generation, destination)
         except (Missing, Changed):
             return False
-        return self._delete(uri, generation)
+        with boundary("move.delete"):
+            return self._delete(uri, generation)
 
     def _copy(self, uri: str, generation: int, destination: str) -> None:
         source, target = self._blob(uri), self._blob(destination)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from include.crashpoints import boundary
 from landfall.errors import TerminalFailure
 
 if TYPE_CHECKING:
@@ -31,8 +32,10 @@ def ready_target(site: Site, evolved: Sequence[EvolvedColumn]) -> Drift:
     from include.ledger.tables import create_target_sql
 
     table = site.dataset.pipeline.load.table
-    site.warehouse.ensure_dataset(table.partition(".")[0])
-    site.warehouse.query(create_target_sql(site.dataset, site.ledger))
+    with boundary("load.dataset"):
+        site.warehouse.ensure_dataset(table.partition(".")[0])
+    with boundary("load.target"):
+        site.warehouse.change(create_target_sql(site.dataset, site.ledger))
     drift = find_drift(site.dataset, site.warehouse.columns(table), evolved, _evolved_before(site))
     if drift.refused:
         reasons = "\n".join(drift.refused)
@@ -40,7 +43,8 @@ def ready_target(site: Site, evolved: Sequence[EvolvedColumn]) -> Drift:
     statements = alter_sql(site.dataset, site.ledger, drift)
     if statements:
         log.warning("the table %s is changed for what is to be loaded:\n%s", table, statements)
-        site.warehouse.query(statements)
+        with boundary("load.alter"):
+            site.warehouse.change(statements)
     return drift
 
 

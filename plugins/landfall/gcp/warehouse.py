@@ -65,10 +65,9 @@ class Warehouse:
         return hook.get_client(project_id=self.project, location=self.location)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Run a query or statement once and return its rows; the next call runs it anew.
+        """Run a query and return its rows; the next call runs it anew.
 
-        Each call names its job, so that one whose answer got lost is found again and an insert is not made twice. A
-        task that is tried again calls again: for what does no harm if done once more.
+        Each call names its job, so that one whose answer got lost is found again.
 
         Raises:
             Missing: a table is not there.
@@ -76,6 +75,17 @@ class Warehouse:
         job = self._once(f"landfall-query-{uuid.uuid4().hex}", self._query(sql, parameters or {}))
         # From the first page each time: a result that broke off in the middle is read again as a whole.
         return self._call(f"read the result of {job.job_id}", lambda: [dict(row.items()) for row in _rows(job)])
+
+    def change(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run a statement that changes something, once; the next call runs it anew.
+
+        Its job is named as a query's, so that an insert whose answer got lost is not made twice. A task that is tried
+        again calls again: for what does no harm if done once more.
+
+        Raises:
+            Missing: a table is not there.
+        """
+        self.query(sql, parameters)
 
     def run_once(self, sql: str, parameters: Mapping[str, Any], name: str) -> QueryJob:
         """Run a script once under a name: attach where it runs, be content where it ran, try anew where it failed.

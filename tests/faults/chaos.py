@@ -1,0 +1,210 @@
+"""`make chaos`: every crash point and every fault, then random schedules; writes build/chaos.md.
+
+python -m tests.faults.chaos [--schedules N] [--seed S] [--processes P] [--out FILE]
+
+Each process has an embedded cloud of its own and a seed of its own, S, S + 1, ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from include.crashpoints import VARIABLE
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STEPS = 14
+"""Actions of a schedule at most."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run them all; returns 1 where something was lost, doubled or stuck."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos", description=__doc__)
+    parser.add_argument("--schedules", type=int, default=1000, help="random schedules")
+    parser.add_argument("--seed", type=int, default=None, help="of the first process; drawn where none is given")
+    parser.add_argument(
+        "--processes", type=int, default=max(1, (os.cpu_count() or 1)), help="processes, each with a cloud"
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "chaos.md", help="where the report goes")
+    parser.add_argument("--worker", type=int, default=None, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.worker is not None:
+        return _work(options)
+    if options.seed is None:
+        options.seed = random.SystemRandom().randrange(1 << 31)
+    console = Console(highlight=False)
+    console.print(f"seed {options.seed}: {options.schedules} schedules in {options.processes} processes")
+    began = time.monotonic()
+    told = _run_workers(options, console)
+    report = _report(options, told, time.monotonic() - began)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(report, encoding="utf-8")
+    bad = [line for line in told if line.get("result", "ok") != "ok" or "failure" in line]
+    for line in bad:
+        console.print(line.get("failure") or f"{line['place']} x {line['fault']} ({line['mode']}): {line['result']}")
+    console.print(f"{'FAILED' if bad else 'all well'}; the table is in {options.out}")
+    return 1 if bad else 0
+
+
+def _run_workers(options: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = []
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        bars = {
+            "pair": progress.add_task("pairs", total=None),
+            "schedule": progress.add_task("schedules", total=options.schedules),
+        }
+
+        def take(line: dict[str, Any]) -> None:
+            told.append(line)
+            if line["kind"] in bars:
+                progress.update(bars[line["kind"]], advance=1, total=line.get("of"))
+                if not console.is_terminal and progress.tasks[bars[line["kind"]]].completed % 50 == 0:
+                    console.print(f"{line['kind']} {int(progress.tasks[bars[line['kind']]].completed)}")
+
+        workers = [
+            threading.Thread(target=_follow, args=(options, number, take)) for number in range(options.processes)
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    return told
+
+
+def _follow(options: argparse.Namespace, number: int, take: Callable[[dict[str, Any]], None]) -> None:
+    command = [sys.executable, "-m", "tests.faults.chaos", "--worker", str(number), "--seed", str(options.seed),
+               "--schedules", str(options.schedules), "--processes", str(options.processes)]  # fmt: skip
+    pipes: dict[str, Any] = {
+        "stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True,
+    }  # fmt: skip
+    with (
+        tempfile.TemporaryDirectory(prefix="landfall-airflow-") as home,
+        subprocess.Popen(command, cwd=ROOT, env=_environment(home), **pipes) as worker,
+    ):
+        errors: list[str] = []
+        assert worker.stdout is not None
+        assert worker.stderr is not None
+        reader = threading.Thread(target=lambda: errors.extend(worker.stderr or ()))
+        reader.start()
+        for line in worker.stdout:
+            if line.startswith("{"):
+                take(json.loads(line))
+        reader.join()
+    if worker.returncode != 0:
+        take(
+            {"kind": "broken", "failure": f"process {number} ended with {worker.returncode}:\n{''.join(errors[-60:])}"}
+        )
+
+
+def _end_with_parent() -> None:
+    """Take the embedded cloud down when the process that started this one is gone, however it went."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+    def wait() -> None:
+        sys.stdin.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _environment(home: str) -> dict[str, str]:
+    bombs = Path(home, "bombs")
+    bombs.mkdir()
+    path = f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"
+    return {**os.environ, "PYTHONPATH": path, "AIRFLOW_HOME": home, VARIABLE: str(bombs)}
+
+
+def _work(options: argparse.Namespace) -> int:
+    """Do one process's share."""
+    from tests.faults.pairs import all_pairs
+    from tests.faults.site import site
+
+    _end_with_parent()
+
+    def tell(**line: Any) -> None:
+        print(json.dumps(line), flush=True)
+
+    def ended(name: str) -> None:
+        if not name.startswith("pair"):
+            tell(kind="schedule")
+
+    with site(ended) as where:
+        pairs = all_pairs(where)
+        for number, judge in enumerate(pairs):
+            if number % options.processes == options.worker:
+                pair = judge()
+                tell(kind="pair", of=len(pairs), place=pair.place, fault=pair.fault, mode=pair.mode, result=pair.result)
+        share = len(range(options.worker, options.schedules, options.processes))
+        failure = _schedules(where, share, options.seed + options.worker)
+        if failure:
+            tell(kind="failed", failure=failure)
+    return 0
+
+
+def _schedules(where: Any, count: int, seed: int) -> str:
+    """Run random schedules; returns what failed, shrunk, with its seed."""
+    import traceback
+
+    import hypothesis
+    from hypothesis import HealthCheck, settings
+    from hypothesis.stateful import run_state_machine_as_test
+
+    from tests.faults.schedules import schedules
+
+    if not count:
+        return ""
+    chosen = settings(
+        max_examples=count, stateful_step_count=STEPS, deadline=None, database=None, print_blob=False,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    try:
+        run_state_machine_as_test(hypothesis.seed(seed)(schedules(where)), settings=chosen)
+    except Exception as error:  # noqa: BLE001 - whatever a schedule led to
+        notes = "\n".join(getattr(error, "__notes__", ()))
+        return f"SEED={seed}\n{''.join(traceback.format_exception_only(error))}\n{notes}"
+    return ""
+
+
+def _report(options: argparse.Namespace, told: Sequence[dict[str, Any]], seconds: float) -> str:
+    pairs = sorted((line for line in told if line["kind"] == "pair"), key=lambda p: (p["place"], p["fault"], p["mode"]))
+    failures = [line["failure"] for line in told if "failure" in line]
+    ran = sum(line["kind"] == "schedule" for line in told)
+    lines = [
+        "# What was broken on purpose, and what became of it",
+        "",
+        f"Seed {options.seed}, {options.processes} processes, {seconds:.0f} s.",
+        "",
+        f"Random schedules: {ran} run of {options.schedules} asked for, {len(failures)} failed.",
+        f"Pairs: {len(pairs)}, of which {sum(p['result'] == 'ok' for p in pairs)} are well.",
+        "",
+        *(f"```\n{failure}\n```\n" for failure in failures),
+        "| place | fault | mode | result |",
+        "|---|---|---|---|",
+        *(f"| {p['place']} | {p['fault']} | {p['mode']} | {p['result'].replace('|', '/')} |" for p in pairs),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""The embedded cloud for one process of the rig, with its bombs, and the clients that look at it from outside."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include.crashpoints import VARIABLE
+from tests.faults.cloud import faulty_cloud
+
+if TYPE_CHECKING:
+    from tests.faults.proxy import Proxies
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where schedules run.
+
+    Args:
+        bombs: folder of armed crash points, which LANDFALL_CRASHPOINTS of all processes names.
+        proxies: between the operators, the function and the services.
+        bucket: the landing bucket; `archive` the archive bucket.
+        warehouse: asks the warehouse.
+        ended: called after each schedule, with its name.
+    """
+
+    bombs: Path
+    proxies: Proxies
+    bucket: Any
+    archive: Any
+    warehouse: Any
+    ended: Callable[[str], None]
+
+    def arm(self, place: str) -> None:
+        """Have the next process that comes to a crash point killed there."""
+        (self.bombs / place).touch()
+
+    def disarm(self) -> list[str]:
+        """Take away all faults, and the bombs that nobody came to; returns the places of these."""
+        self.proxies.play()
+        left = sorted(bomb.name for bomb in self.bombs.iterdir())
+        for place in left:
+            (self.bombs / place).unlink(missing_ok=True)
+        return left
+
+
+@contextmanager
+def site(ended: Callable[[str], None]) -> Iterator[Site]:
+    """Start an embedded cloud behind proxies, whose processes and this one's children come to the same bombs.
+
+    Only the operators go through the proxies: what looks at the outcome sees it as it is. When this process
+    begins, LANDFALL_CRASHPOINTS has to name the folder of bombs: it is read once.
+
+    Args:
+        ended: called after each schedule, with its name.
+    """
+    bombs = Path(os.environ[VARIABLE])
+    with tempfile.TemporaryDirectory(prefix="landfall-cloud-") as state, faulty_cloud(Path(state)) as behind:
+        _enter(behind.cloud.environ())
+        found = _clients()
+        _enter(behind.environ())
+        yield Site(bombs, behind.proxies, *found, ended)
+
+
+def _enter(environment: Mapping[str, str]) -> None:
+    os.environ.update({n: v for n, v in environment.items() if not n.startswith("AIRFLOW_") or "_CONN_" in n})
+
+
+def _clients() -> tuple[Any, Any, Any]:
+    """Landing bucket, archive bucket and warehouse, on the straight way to the services."""
+    from google.cloud import storage
+
+    from landfall.gcp.warehouse import Warehouse
+
+    client = storage.Client(project="landfall-local")
+    warehouse = Warehouse("google_cloud_default", "landfall-local", "US")
+    _ = warehouse.client  # made here: it keeps the address that it is made with
+    return client.bucket("landfall-landing"), client.bucket("landfall-archive"), warehouse
