@@ -8,6 +8,7 @@ import typer
 
 from cli import exit_codes
 from cli.check import check
+from cli.decide import reject, release, retry
 from cli.drop import drop
 from cli.errors import show_no_traceback
 from cli.ingest import ingest
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (check, transform, drop, ingest, status, schema):
+for command in (check, transform, drop, ingest, status, release, reject, retry, schema):
     app.command()(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime
 
 from include.ledger.accounts import BATCH_TYPES, FILE_TYPES
 from include.ledger.commit import Commit, staging_type
@@ -14,6 +15,7 @@ from include.spec.dataset import CONTRACT, PIPELINE, Dataset, build_dataset
 from landfall.gcp.warehouse import Structs, Warehouse
 
 numbers = itertools.count()
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 CONTRACT_TEXT = b"""
 {kind: DataContract, apiVersion: v3.1.0, id: t, version: 1.0.0, status: active, schema: [{name: t, properties: [
@@ -26,7 +28,7 @@ CONTRACT_TEXT = b"""
 def dataset_of(mode: str, redelivered: str | None = None) -> Dataset:
     policy = f", redelivered: {redelivered}" if redelivered else ""
     pipeline = f"""
-    {{source: {{uri: "gs://b/x/*"}}, format: {{type: csv}},
+    {{source: {{uri: "gs://b/x/*", complete: marker}}, format: {{type: csv}},
       load: {{table: tests.t{next(numbers)}, mode: {mode}{policy}}}}}
     """.encode()
     return build_dataset(f"d{next(numbers)}", {CONTRACT: CONTRACT_TEXT, PIPELINE: pipeline})
@@ -50,6 +52,9 @@ class Bench:
         force: bool = False,
         expected: int | None = None,
         run: str = "",
+        vouched: datetime | None = None,
+        late: bool = False,
+        again: tuple[str, ...] = (),
     ) -> None:
         """Commit files, given as name to rows of (key, day, value)."""
         name = f"stage{next(numbers)}"
@@ -58,7 +63,8 @@ class Bench:
         rows = [
             {"file_id": f"{file}@{generation}", "bucket": "b", "name": file, "generation": generation, "checksum": "",
              "size": 1, "released": file in released, "state": states.get(file, "loaded"), "reason": None,
-             "batch_id": "batch", "place": place,
+             "batch_id": "batch", "place": place, "voucher": "set", "vouched_at": vouched, "late": late,
+             "again": file in again,
              **dict.fromkeys(COUNTS, 0), "records": len(content), "loaded": len(content)}
             for place, (file, content) in enumerate(files.items())
         ]  # fmt: skip
@@ -92,7 +98,8 @@ class Bench:
     def event(self, file: str, state: str, generation: int = 1, run: str = "late") -> None:
         """Write what a run says of a file outside of a commit."""
         row = {"file_id": f"{file}@{generation}", "bucket": "b", "name": file, "generation": generation,
-               "checksum": "", "size": 1, "batch_id": None, "reason": None}  # fmt: skip
+               "checksum": "", "size": 1, "batch_id": None, "reason": None, "voucher": "",
+               "vouched_at": None}  # fmt: skip
         parameters = {"dataset": self.dataset.name, "run_id": run, "files": Structs(EVENT_TYPES, [row])}
         self.warehouse.query(event_sql(self.ledger, FileState(state)), parameters)
 

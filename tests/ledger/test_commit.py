@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from include.ledger.queries import let_go_sql
-from landfall.errors import TerminalFailure
-from landfall.gcp.warehouse import Warehouse
-from tests.ledger.bench import Bench
+from include.ledger.queries import REASON_TYPES, let_go_sql
+from landfall.errors import TerminalFailure, TransientFailure
+from landfall.gcp.warehouse import Structs, Warehouse
+from tests.ledger.bench import NOON, Bench
 
 
 @pytest.mark.parametrize("mode", ["merge", "append", "replace_partition"])
@@ -211,7 +212,8 @@ def test_the_ledger_names_the_run_that_has_taken_a_file_until_it_lets_go(warehou
     assert bench.known("a.csv") == {}
     bench.event("a.csv", "planned", run="first")
     bench.event("a.csv", "planned", run="second")
-    parameters = {"dataset": bench.dataset.name, "ids": ["a.csv@1"], "reason": "given_up: it failed"}
+    files = Structs(REASON_TYPES, [{"file_id": "a.csv@1", "why": "given_up: it failed"}])
+    parameters = {"dataset": bench.dataset.name, "files": files}
     warehouse.query(let_go_sql(bench.ledger), {**parameters, "run_id": "first"})
     assert bench.known("a.csv")["a.csv@1"].holder == "second"
     warehouse.query(let_go_sql(bench.ledger), {**parameters, "run_id": "second"})

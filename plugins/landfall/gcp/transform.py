@@ -32,8 +32,14 @@ class TransformBatch(BaseOperator):
         self.batch = batch
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Post the batch; returns the manifest's address, the batch's number and the counts."""
+        """Post the batch; returns the manifest's address, the batch's number and the counts.
+
+        Raises:
+            TerminalFailure, TransientFailure: there is no manifest; why is noted for `load`.
+        """
         from include.ledger.plan import Plan
+        from landfall.errors import TerminalFailure, TransientFailure
+        from landfall.gcp.failures import note_failure
         from landfall.gcp.function import post_batch
         from landfall.gcp.landing import Site
 
@@ -45,7 +51,11 @@ class TransformBatch(BaseOperator):
         body = _request(plan, batch, attempt, output)
         files = [file.uri for file in batch.files]
         key = f"{batch.batch_id}-{attempt}"
-        result = post_batch(site.settings.function_url, body, key, files, site.breakers.function)
+        try:
+            result = post_batch(site.settings.function_url, body, key, files, site.breakers.function)
+        except (TerminalFailure, TransientFailure) as failure:
+            note_failure(site, plan.run_id, batch, attempt, failure)
+            raise
         self.log.info(
             "batch %d: %s records = %s loaded + %s filtered + %s duplicates + %s quarantined (%s of %s files held)",
             batch.number, result["records"], result["loaded"], result["filtered"], result["duplicates"],
