@@ -91,34 +91,6 @@ def test_a_set_that_loses_a_race_against_a_newer_one_of_its_day_commits_nothing_
     assert bench.rows() == [(1, "2026-01-02", "new"), (4, "2026-01-01", "c")], "of another day it is the newest"
 
 
-def test_a_held_file_is_loaded_only_on_purpose_with_its_set(warehouse: Warehouse) -> None:
-    bench = Bench(warehouse, "replace_partition")
-    bench.commit({"a.csv": [(1, "2026-01-01", "x")]}, states={"a.csv": "held"})
-    with pytest.raises(TerminalFailure, match="or held or rejected"):
-        bench.commit({"a.csv": [(1, "2026-01-01", "x")]})
-    bench.commit({"a.csv": [(1, "2026-01-01", "x")]}, again=("a.csv",))
-    assert bench.states() == {"a.csv@1": "loaded"}
-
-
-def test_a_file_that_comes_late_is_added_to_its_partition(warehouse: Warehouse) -> None:
-    bench = Bench(warehouse, "replace_partition")
-    bench.commit({"a.csv": [(1, "2026-01-01", "x")]}, vouched=NOON)
-    bench.commit({"b.csv": [(2, "2026-01-01", "y")]}, late=True)
-    assert bench.rows() == [(1, "2026-01-01", "x"), (2, "2026-01-01", "y")]
-
-
-def test_a_set_that_loses_a_race_against_a_newer_one_of_its_day_commits_nothing_and_may_try_again(
-    warehouse: Warehouse,
-) -> None:
-    bench = Bench(warehouse, "replace_partition")
-    bench.commit({"new.csv": [(1, "2026-01-02", "new")]}, vouched=NOON)
-    with pytest.raises(TransientFailure, match="conflict with a newer set"):
-        bench.commit({"old.csv": [(2, "2026-01-01", "a"), (3, "2026-01-02", "b")]}, vouched=NOON - timedelta(hours=1))
-    assert bench.rows() == [(1, "2026-01-02", "new")]
-    bench.commit({"other.csv": [(4, "2026-01-01", "c")]}, vouched=NOON - timedelta(hours=1))
-    assert bench.rows() == [(1, "2026-01-02", "new"), (4, "2026-01-01", "c")], "of another day it is the newest"
-
-
 def test_rows_of_a_held_file_stay_out(warehouse: Warehouse) -> None:
     bench = Bench(warehouse, "append")
     content = {"a.csv": [(1, "2026-01-01", "in")], "b.csv": [(2, "2026-01-01", "out")]}
