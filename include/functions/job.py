@@ -147,7 +147,7 @@ def _input(store: Store, pinned: PinnedInput) -> Input:
     from include.engine.promised import Promised
 
     promised = Promised(**pinned.promised.model_dump()) if pinned.promised else None
-    return Input(pinned.file_id, pinned.uri, _opener(store, pinned), pinned.size, promised, pinned.released)
+    return Input(pinned.file_id, pinned.uri, _opener(store, pinned), pinned.size, pinned.released, promised)
 
 
 def _opener(store: Store, pinned: PinnedInput) -> Callable[[], BinaryIO]:

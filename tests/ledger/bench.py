@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, datetime
+from datetime import datetime
 
 from include.ledger.accounts import BATCH_TYPES, FILE_TYPES
 from include.ledger.commit import Commit, staging_type
@@ -15,7 +15,6 @@ from include.spec.dataset import CONTRACT, PIPELINE, Dataset, build_dataset
 from landfall.gcp.warehouse import Structs, Warehouse
 
 numbers = itertools.count()
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 CONTRACT_TEXT = b"""
 {kind: DataContract, apiVersion: v3.1.0, id: t, version: 1.0.0, status: active, schema: [{name: t, properties: [
@@ -51,10 +50,10 @@ class Bench:
         released: tuple[str, ...] = (),
         force: bool = False,
         expected: int | None = None,
-        run: str = "",
         vouched: datetime | None = None,
         late: bool = False,
         again: tuple[str, ...] = (),
+        run: str = "",
     ) -> None:
         """Commit files, given as name to rows of (key, day, value)."""
         name = f"stage{next(numbers)}"
@@ -98,8 +97,7 @@ class Bench:
     def event(self, file: str, state: str, generation: int = 1, run: str = "late") -> None:
         """Write what a run says of a file outside of a commit."""
         row = {"file_id": f"{file}@{generation}", "bucket": "b", "name": file, "generation": generation,
-               "checksum": "", "size": 1, "batch_id": None, "reason": None, "voucher": "",
-               "vouched_at": None}  # fmt: skip
+               "checksum": "", "size": 1, "batch_id": None, "reason": None}  # fmt: skip
         parameters = {"dataset": self.dataset.name, "run_id": run, "files": Structs(EVENT_TYPES, [row])}
         self.warehouse.query(event_sql(self.ledger, FileState(state)), parameters)
 

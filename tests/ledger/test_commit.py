@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,9 @@ import pytest
 from include.ledger.queries import REASON_TYPES, let_go_sql
 from landfall.errors import TerminalFailure, TransientFailure
 from landfall.gcp.warehouse import Structs, Warehouse
-from tests.ledger.bench import NOON, Bench
+from tests.ledger.bench import Bench
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("mode", ["merge", "append", "replace_partition"])
