@@ -54,11 +54,16 @@ class PlannedFile(Model):
 
 
 class PlannedBatch(Model):
-    """Files that one call of the function transforms."""
+    """Files that one call of the function transforms.
+
+    Args:
+        chosen: address of a selection, where only some records of the files are replayed.
+    """
 
     number: int
     batch_id: str
     files: tuple[PlannedFile, ...] = Field(strict=False)
+    chosen: str | None = None
 
     @property
     def late(self) -> bool:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.ledger.plan import Plan, PlannedBatch, PlannedFile
+    from landfall.gcp.landing import Site
 
 
 class TransformBatch(BaseOperator):
@@ -34,24 +35,32 @@ class TransformBatch(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Post the batch; returns the manifest's address, the batch's number and the counts."""
         from include.ledger.plan import Plan
-        from landfall.gcp.function import post_batch
         from landfall.gcp.landing import Site
 
         site = Site.of(self.dataset)
         plan = Plan.model_validate_json(site.storage.read(self.batch["plan"]))
         batch = plan.batches[self.batch["batch"]]
-        attempt = context["ti"].try_number
-        output = site.work_uri("batches", batch.batch_id, f"attempt-{attempt}", "")
-        body = _request(plan, batch, attempt, output)
-        files = [file.uri for file in batch.files]
-        key = f"{batch.batch_id}-{attempt}"
-        result = post_batch(site.settings.function_url, body, key, files, site.breakers.function)
+        result = transform_batch(site, plan, batch, context["ti"].try_number)
         self.log.info(
             "batch %d: %s records = %s loaded + %s filtered + %s duplicates + %s quarantined (%s of %s files held)",
             batch.number, result["records"], result["loaded"], result["filtered"], result["duplicates"],
             result["quarantined"], result["held"], result["files"],
         )  # fmt: skip
         return {"batch": batch.number, **result}
+
+
+def transform_batch(site: Site, plan: Plan, batch: PlannedBatch, attempt: int) -> dict[str, Any]:
+    """Send one batch to the function; returns the manifest's address and the counts.
+
+    Args:
+        attempt: number of the try; each writes below a path of its own.
+    """
+    from landfall.gcp.function import post_batch
+
+    output = site.work_uri("batches", batch.batch_id, f"attempt-{attempt}", "")
+    body = _request(plan, batch, attempt, output)
+    files = [file.uri for file in batch.files]
+    return post_batch(site.settings.function_url, body, f"{batch.batch_id}-{attempt}", files, site.breakers.function)
 
 
 def _request(plan: Plan, batch: PlannedBatch, attempt: int, output: str) -> dict[str, Any]:
@@ -64,6 +73,8 @@ def _request(plan: Plan, batch: PlannedBatch, attempt: int, output: str) -> dict
         "output": output,
         "engine": plan.engine,
         "keys": plan.keys,
+        # A function of an older release refuses what it does not know; it need not know of what is not used.
+        **({"chosen": batch.chosen} if batch.chosen else {}),
     }
 
 
