@@ -48,8 +48,8 @@ class Input:
     uri: str
     open: Callable[[], BinaryIO]
     size: int | None = None
-    promised: Promised | None = None
     released: bool = False
+    promised: Promised | None = None
     chosen: Chosen | None = None
 
 

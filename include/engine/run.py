@@ -18,22 +18,17 @@ from include.engine.check import unchecked_formats
 from include.engine.database import Database
 from include.engine.evolve import Evolution, evolves, part, rejoin
 from include.engine.files import FileReader, FileState, Input
-from include.engine.frame import Bools, Ints
-from include.engine.keys import Keys, key_sets
+from include.engine.good import SPOOL, GoodRows
 from include.engine.mask import Secrets, check_secrets
 from include.engine.quarantine import WHOLE_FILE, Quarantine
 from include.engine.records import Failure, Failures, Piece
-from include.engine.settle import Settled, settle
-from include.engine.spool import FILE, ORDINAL, Spool
 from include.engine.version import ENGINE_VERSION
-from include.engine.write import GoodParts
 from include.spec.dataset import Dataset
 
 __all__ = ["Input", "Limits", "Progress", "Secrets", "transform"]
 
 MANIFEST = "manifest.json"
-_SPOOL = ".spool.arrow"
-_OURS = ("manifest.json*", "good-*.parquet", "quarantine-*.parquet", _SPOOL, ".keys-*.arrow")
+_OURS = ("manifest.json*", "good-*.parquet", "quarantine-*.parquet", SPOOL, ".keys-*.arrow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +140,12 @@ class _Batch:
         self._report = progress
         self.states = [FileState(number, item) for number, item in enumerate(inputs)]
         self._rules = BlockRules(dataset, references, database)
-        self._keys = Keys(key_sets(dataset), database)
         self._reader = FileReader(
             dataset, block=limits.block, inflated_limit=limits.inflated, progress=self._tell_progress
         )
         self._quarantine = Quarantine(out / "quarantine-00000.parquet", secrets, secret=bool(dataset.pipeline.mask))
-        self._spool = Spool(out / _SPOOL, dataset)
         ids = [item.file_id for item in inputs]
-        self._parts = GoodParts(
-            out, dataset, ids, secrets, keys=self._keys.columns, part_bytes=limits.part, threads=limits.threads
-        )
-        self._good = np.zeros(len(inputs), np.int64)  # rows of each file that are good, duplicates counted
+        self._good = GoodRows(dataset, out, ids, secrets, database, part_bytes=limits.part, threads=limits.threads)
         self._evolution = Evolution()
         self._ended: list[FileState] = []
         self._pending: list[Piece] = []
@@ -213,7 +203,8 @@ class _Batch:
         self._put_aside(pieces, outcome.failures)
         self._decide()
         good = rejoin(outcome.good, extras, outcome.rows) if evolves(self._dataset) else outcome.good
-        self._write(good, files[outcome.rows], ordinals[outcome.rows], reading)
+        undecided = None if reading is None else reading.number
+        self._good.add(good, files[outcome.rows], ordinals[outcome.rows], undecided)
 
     def _note_filtered(self, files: Ints, ordinals: Ints) -> None:
         """Keep which of the wanted records the filter left out, for whoever asked for them one by one."""
@@ -228,29 +219,8 @@ class _Batch:
         """Decide which of the files that ended are in."""
         for state in self._ended:
             self._admit(state)
-            if self._parts.owner == state.number:
-                self._parts.decide(held=state.reason is not None)
+            self._good.decide(state.number, held=state.reason is not None)
         self._ended = []
-
-    def _write(self, good: pa.Table, files: Ints, ordinals: Ints, reading: FileState | None) -> None:
-        """Write good rows, but for those that may be duplicates."""
-        rows = good.append_column(FILE, pa.array(files, pa.int32())).append_column(ORDINAL, pa.array(ordinals))
-        stays = ~self._held[files]
-        if not stays.all():
-            rows, files = rows.filter(pa.array(stays)), files[stays]
-        self._good += np.bincount(files, minlength=len(self._good))
-        suspects = self._keys.suspects(rows)
-        if suspects.any():
-            self._spool.add(rows.filter(pa.array(suspects)))
-            rows, files = rows.filter(pa.array(~suspects)), files[~suspects]
-        sure = len(files) if reading is None else int(np.searchsorted(files, reading.number))
-        self._parts.add(rows.slice(0, sure))
-        if reading is not None:
-            self._parts.add(rows.slice(sure), reading.number)
-
-    @property
-    def _held(self) -> Bools:
-        return np.array([state.reason is not None for state in self.states], np.bool_)
 
     def _put_aside(self, pieces: list[Piece], found: Failures) -> None:
         """Quarantine every record that failed, in the order of the files."""
@@ -282,24 +252,22 @@ class _Batch:
         """Find the duplicates, write the rest, and account for every record."""
         self._flush()
         self._put_held()
-        settled = self._settle()
-        parts = self._parts
-        good = np.where(self._held, 0, self._good)
-        doubled = np.bincount(settled.files, minlength=len(good))
-        counts = zip(self.states, (good - doubled).tolist(), doubled.tolist(), strict=True)
+        good = self._good
+        good.finish([column.name for column in self._evolution.columns])
+        counts = zip(self.states, good.loaded.tolist(), good.duplicates.tolist(), strict=True)
         accounts = tuple(self._account(state, loaded, duplicates) for state, loaded, duplicates in counts)
         manifest = Manifest(
             dataset=self._dataset.name,
             batch_id=batch_id,
             files=accounts,
-            good=tuple(parts.names),
+            good=good.names,
             quarantine=tuple(self._quarantine.close()),
             rules=dict(sorted(self._quarantine.rules.items())),
             engine_version=ENGINE_VERSION,
             evolved=self._evolution.columns,
             **total(accounts),
         )
-        assert_balanced(manifest, written=parts.rows)
+        assert_balanced(manifest, written=good.written)
         return manifest
 
     def _admit(self, state: FileState) -> None:
@@ -330,23 +298,9 @@ class _Batch:
         if new and state.reason is None:
             state.notes.append(f"new columns: {', '.join(column.name for column in new)}")
 
-    def _settle(self) -> Settled:
-        """Settle the suspects, and finish the parts."""
-        self._parts.end()
-        keep = self._dataset.pipeline.load.keep
-        settled = settle(self._keys, self._spool, self._parts.parts, held=self._held, keep=keep)
-        first = 0
-        for batch in self._spool.batches():
-            stays = settled.stays[first : first + batch.num_rows]
-            first += batch.num_rows
-            self._parts.add(pa.Table.from_batches([batch]).filter(pa.array(stays)))
-        self._parts.finish(settled.lost, [column.name for column in self._evolution.columns])
-        return settled
-
     def close(self) -> None:
         """Leave no scratch file and no thread behind."""
-        self._parts.close()
-        self._spool.remove()
+        self._good.close()
 
     def _account(self, state: FileState, loaded: int, duplicates: int) -> FileAccount:
         is_held = state.reason is not None

@@ -168,7 +168,7 @@ def _input(store: Store, pinned: PinnedInput, selection: Selection | None) -> In
 
     promised = Promised(**pinned.promised.model_dump()) if pinned.promised else None
     chosen = Chosen(dict(selection.files.get(pinned.file_id, ()))) if selection else None
-    return Input(pinned.file_id, pinned.uri, _opener(store, pinned), pinned.size, promised, pinned.released, chosen)
+    return Input(pinned.file_id, pinned.uri, _opener(store, pinned), pinned.size, pinned.released, promised, chosen)
 
 
 def _opener(store: Store, pinned: PinnedInput) -> Callable[[], BinaryIO]:

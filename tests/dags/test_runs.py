@@ -268,9 +268,10 @@ def _taken_by(it: Case, run_id: str) -> None:
     from include.ledger.plan import pinned
     from include.ledger.states import FileState
     from landfall.gcp.events import write_events
-    from landfall.gcp.landing import Site
+    from landfall.gcp.landing import Site, create_ledger
 
     site = Site.of(it.name)
+    create_ledger(site)
     landed = site.storage.find(*site.source)
     write_events(site, run_id, FileState.PLANNED, [(pinned(item), None, None) for item in landed])
 

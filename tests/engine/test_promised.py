@@ -23,7 +23,7 @@ PACKED = gzip.compress(GOOD, mtime=0)
 
 
 def account(spec: Any, tmp_path: Path, data: bytes, **promised: Any) -> FileAccount:
-    item = Input("f", "gs://b/f", lambda: io.BytesIO(data), len(data), Promised("_MANIFEST.json", **promised))
+    item = Input("f", "gs://b/f", lambda: io.BytesIO(data), len(data), promised=Promised("_MANIFEST.json", **promised))
     return transform(spec, [item], tmp_path, limits=Limits(block=1024)).files[0]
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from include.ledger.queries import plan_sql
+from include.ledger.queries import EVENT_TYPES, event_sql
+from include.ledger.states import FileState
 from include.ledger.tables import Ledger
 from landfall.errors import Changed, LostRace, Missing
 from landfall.gcp.storage import Storage
@@ -144,15 +145,12 @@ def test_a_job_that_loses_every_race_fails_the_task_for_now(warehouse: Warehouse
 def test_planned_events_written_by_two_tries_are_one_state(warehouse: Warehouse) -> None:
     ledger = Ledger("landfall-local", "lost")
     warehouse.query(ledger.create_sql())
-    types = {
-        "file_id": "STRING", "bucket": "STRING", "name": "STRING", "generation": "INT64", "checksum": "STRING",
-        "size": "INT64", "batch_id": "STRING",
-    }  # fmt: skip
-    file = {
+    file = dict.fromkeys(EVENT_TYPES) | {
         "file_id": "f", "bucket": "b", "name": "n", "generation": 1, "checksum": "c", "size": 3, "batch_id": "x",
     }  # fmt: skip
+    parameters = {"dataset": "d", "run_id": "r", "files": Structs(EVENT_TYPES, [file])}
     for _ in range(2):
-        warehouse.query(plan_sql(ledger), {"dataset": "d", "run_id": "r", "files": Structs(types, [file])})
+        warehouse.change(event_sql(ledger, FileState.PLANNED), parameters)
     assert warehouse.query(f"SELECT file_id, state FROM {ledger.table('files_current')}") == [
         {"file_id": "f", "state": "planned"}
     ]

@@ -1,0 +1,123 @@
+"""The good rows of a batch: written as they come, but for those that may be duplicates, which wait for the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from include.engine.database import Database
+from include.engine.frame import Bools, Ints
+from include.engine.keys import Keys, key_sets
+from include.engine.mask import Secrets
+from include.engine.settle import settle
+from include.engine.spool import FILE, ORDINAL, Spool
+from include.engine.write import GoodParts
+from include.spec.dataset import Dataset
+
+SPOOL = ".spool.arrow"
+
+
+class GoodRows:
+    """Takes good rows in the order of the batch, and decisions on its files.
+
+    Args:
+        dataset: contract and pipeline.
+        out: a folder for parts and scratch files.
+        file_ids: the batch's files, by number.
+        secrets: the key of masks.
+        database: works out hashes of keys.
+        part_bytes: a part that is longer is followed by another.
+        threads: with more than one, parts are written in a second thread.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        out: Path,
+        file_ids: Sequence[str],
+        secrets: Secrets,
+        database: Database,
+        *,
+        part_bytes: int,
+        threads: int,
+    ) -> None:
+        self._keep = dataset.pipeline.load.keep
+        self._keys = Keys(key_sets(dataset), database)
+        self._spool = Spool(out / SPOOL, dataset)
+        self._parts = GoodParts(
+            out, dataset, file_ids, secrets, keys=self._keys.columns, part_bytes=part_bytes, threads=threads
+        )
+        self._held = np.zeros(len(file_ids), np.bool_)
+        self._counts = np.zeros(len(file_ids), np.int64)
+        self.duplicates = np.zeros(len(file_ids), np.int64)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parts' names."""
+        return self._parts.names
+
+    @property
+    def written(self) -> int:
+        """Rows in the parts."""
+        return self._parts.rows
+
+    @property
+    def loaded(self) -> Ints:
+        """Rows of each file that are in, duplicates left out."""
+        found: Ints = np.where(self._held, 0, self._counts) - self.duplicates
+        return found
+
+    def decide(self, file: int, *, held: bool) -> None:
+        """Say whether a file is held; asked for each, once all of its records are known, before its last rows come."""
+        self._held[file] = held
+        if self._parts.owner == file:
+            self._parts.decide(held=held)
+
+    def add(self, good: pa.Table, files: Ints, ordinals: Ints, reading: int | None = None) -> None:
+        """Add rows.
+
+        Args:
+            good: the dataset's columns.
+            files: the number of each row's file, in ascending order.
+            ordinals: which record of its file each row is.
+            reading: the file that is not decided on yet.
+        """
+        rows = good.append_column(FILE, pa.array(files, pa.int32())).append_column(ORDINAL, pa.array(ordinals))
+        rows, files = _those(~self._held[files], rows, files)
+        self._counts += np.bincount(files, minlength=len(self._counts))
+        suspects = self._keys.suspects(rows)
+        if suspects.any():
+            self._spool.add(rows.filter(pa.array(suspects)))
+            rows, files = _those(~suspects, rows, files)
+        sure = len(files) if reading is None else int(np.searchsorted(files, reading))
+        self._parts.add(rows.slice(0, sure))
+        if reading is not None:
+            self._parts.add(rows.slice(sure), reading)
+
+    def finish(self, evolved: Sequence[str]) -> None:
+        """Settle what may be duplicates, and finish the parts.
+
+        Args:
+            evolved: names of columns that the contract does not know.
+        """
+        self._parts.end()
+        settled = settle(self._keys, self._spool, self._parts.parts, held=self._held, keep=self._keep)
+        first = 0
+        for batch in self._spool.batches():
+            stays = settled.stays[first : first + batch.num_rows]
+            first += batch.num_rows
+            self._parts.add(pa.Table.from_batches([batch]).filter(pa.array(stays)))
+        self._parts.finish(settled.lost, evolved)
+        self.duplicates += np.bincount(settled.files, minlength=len(self.duplicates))
+
+    def close(self) -> None:
+        """Leave no scratch file and no thread behind."""
+        self._parts.close()
+        self._spool.remove()
+
+
+def _those(wanted: Bools, rows: pa.Table, files: Ints) -> tuple[pa.Table, Ints]:
+    return (rows, files) if wanted.all() else (rows.filter(pa.array(wanted)), files[wanted])
