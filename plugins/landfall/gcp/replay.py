@@ -80,8 +80,9 @@ def _locate(site: Site, files: Sequence[OpenFile]) -> dict[str, Landed]:
         archived = archive_uri(site.settings.archive, site.dataset.name, pinned(landed))
         for uri in (archived, file.uri, archived):  # it may be moved between two looks
             found = site.storage.find_one(uri)
-            same = found is not None and (found.size, found.checksum) == (landed.size, landed.checksum)
-            if same and (uri == archived or found == landed):
+            if found is None or (found.size, found.checksum) != (landed.size, landed.checksum):
+                continue
+            if uri == archived or found.generation == landed.generation:
                 return found
         return None
 
