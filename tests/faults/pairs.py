@@ -106,6 +106,7 @@ def _under(
 def _history(world: World) -> None:
     world.land(0, bad=1)
     world.new_run().finish()
+    world.amend()
     world.land(0, bad=1)
     world.land(2)
     world.new_run().finish()

@@ -35,7 +35,7 @@ _NUMBERS = itertools.count()
 def new_world(site: Site, mode: Mode, scratch: Path, prefix: str = "chaos") -> World:
     """Make a dataset that no other schedule uses, and lead the operators to it."""
     world = World(f"{prefix}_{os.getpid()}_{next(_NUMBERS)}", mode, scratch, site)
-    os.environ["LANDFALL_DATASETS"] = str(world.datasets)
+    os.environ.update(LANDFALL_DATASETS=str(world.datasets), LANDFALL_OPS_DATASET=world.ledger)
     return world
 
 

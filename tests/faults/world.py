@@ -5,6 +5,7 @@ Keys never stand in two objects, so that the answer does not depend on which of 
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -72,6 +73,7 @@ class World:
         mode: how it loads.
         folder: scratch of this world: the dataset's folder and the tasks' log.
         site: where it is.
+        added: what `amend` has added to the lines of a file.
     """
 
     name: str
@@ -80,6 +82,7 @@ class World:
     site: Site
     versions: list[Version] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
+    added: str = ""
 
     def __post_init__(self) -> None:
         """Write the dataset's folder."""
@@ -91,6 +94,17 @@ class World:
         (own / "pipeline.yaml").write_text(
             _PIPELINE.format(name=self.name, mode=self.mode, complete=complete, glob=glob, attempts=ATTEMPTS)
         )
+
+    @property
+    def ledger(self) -> str:
+        """Name of its own ledger's BigQuery dataset: to make it is a part of the history."""
+        return f"ops_{self.name}"
+
+    def amend(self) -> None:
+        """Add a column to the contract, so that the table has to be altered."""
+        self.added = ",remark"
+        contract = self.datasets / self.name / "contract.yaml"
+        contract.write_text(f"{contract.read_text().rstrip()}\n      - {{name: remark, logicalType: string}}\n")
 
     @property
     def datasets(self) -> Path:
@@ -122,11 +136,11 @@ class World:
         tag = f"{name.rpartition('/')[2][0]}{len(self.versions)}"
         day = name.rpartition("/")[0] or "2026-01-01"
         good = tuple((place * 1000 + row, tag) for row in range(rows))
-        wrong = tuple(f"x{row},{day},{tag}".encode() for row in range(bad))
-        lines = [f"{key},{day},{tag}".encode() for key, tag in good]
+        wrong = tuple(f"x{row},{day},{tag}{self.added}".encode() for row in range(bad))
+        lines = [f"{key},{day},{tag}{self.added}".encode() for key, tag in good]
         # Bad records among the good ones, so that ordinals matter.
         lines[1:1] = wrong
-        content = b"id,day,version\n" + b"\n".join(lines) + b"\n"
+        content = f"id,day,version{self.added}\n".encode() + b"\n".join(lines) + b"\n"
         blob = self.site.bucket.blob(f"{self.name}/{name}")
         blob.upload_from_string(content, content_type="text/csv")
         self.versions.append(Version(f"{self.name}/{name}", int(blob.generation), tag, good, wrong, content))
@@ -162,6 +176,8 @@ class World:
             run.finish()
             if run.states["wait_for_files"] == "skipped":
                 return
+            if any(ended.how != "success" for _, ended in run.tried):
+                time.sleep(1.1)  # the lease of a killed task, the rest of a breaker
         raise AssertionError(f"stuck: after {most} quiet runs there is still work; {self.runs[-1].tried}")
 
     def problems(self) -> list[str]:
@@ -173,7 +189,7 @@ class World:
         return {version.name: version for version in self.versions}
 
     def _events(self) -> list[dict[str, Any]]:
-        sql = "SELECT * FROM landfall_ops.files WHERE dataset = @dataset ORDER BY at"
+        sql = f"SELECT * FROM {self.ledger}.files WHERE dataset = @dataset ORDER BY at"
         return list(self.site.warehouse.query(sql, {"dataset": self.name})) if self.versions else []
 
     def _loaded(self) -> list[Version]:
@@ -224,7 +240,7 @@ class World:
     def _quarantine(self) -> Iterator[str]:
         if not self.versions:
             return
-        sql = "SELECT file_id, raw FROM landfall_ops.quarantine WHERE dataset = @dataset"
+        sql = f"SELECT file_id, raw FROM {self.ledger}.quarantine WHERE dataset = @dataset"
         rows = self.site.warehouse.query(sql, {"dataset": self.name})
         found = Counter(bytes(row["raw"]) for row in rows if row["raw"] is not None)
         expected = Counter(raw for version in self._loaded() for raw in version.bad)
