@@ -34,6 +34,8 @@ class FileAccount:
         reason: why it is held.
         failed: records that have reasons of their own.
         notes: what a person should know though nothing is wrong.
+        left_out: where only some records were wanted, which of them the filter left out.
+        missing: which of them today's format does not find.
     """
 
     file_id: str
@@ -48,12 +50,15 @@ class FileAccount:
     reason: Reason | None = None
     failed: int = 0
     notes: tuple[str, ...] = ()
+    left_out: tuple[int, ...] = ()
+    missing: tuple[int, ...] = ()
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> FileAccount:
         """Read what `dataclasses.asdict` and JSON made of an account."""
         reason = Reason(**data["reason"]) if data.get("reason") else None
-        return cls(**{**data, "reason": reason, "notes": tuple(data.get("notes", ()))})
+        listed = {name: tuple(data.get(name, ())) for name in ("notes", "left_out", "missing")}
+        return cls(**{**data, "reason": reason, **listed})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from include.engine.account import Reason
+from include.engine.chosen import Chosen
 from include.engine.decompress import Source
 from include.engine.encode import Encoding, UnitReader, encoding_of, encoding_of_xml, in_file, looks_like_utf8
 from include.engine.evolve import NewColumns
@@ -40,6 +41,7 @@ class Input:
         size: bytes as stored, for progress.
         promised: what the manifest of its set says of it; a file that is not so is held.
         released: a person released it: the tolerance does not hold it.
+        chosen: read only these records of it; None: all.
     """
 
     file_id: str
@@ -48,6 +50,7 @@ class Input:
     size: int | None = None
     released: bool = False
     promised: Promised | None = None
+    chosen: Chosen | None = None
 
 
 @dataclass(slots=True)
@@ -55,10 +58,12 @@ class FileState:
     """What is known of a file while the batch runs.
 
     Args:
-        records: physical records found so far.
+        records: physical records found so far; where only some are wanted, of those.
+        passed: physical records found so far, wanted or not.
         failed: records with reasons of their own.
         unreadable: records that are not UTF-8.
         filtered: records that the filter left out.
+        left_out: ordinals of those, where only some records are wanted.
         reason: why the file is held; the first one found stays.
         new: columns that the contract does not know, where they are to become columns.
     """
@@ -69,6 +74,8 @@ class FileState:
     failed: int = 0
     unreadable: int = 0
     filtered: int = 0
+    passed: int = 0
+    left_out: list[int] = field(default_factory=list)
     bytes: int = 0
     reason: Reason | None = None
     layout: Layout | None = None
@@ -134,6 +141,8 @@ class FileReader:
         """Read a file of a format that says of itself where its records are."""
         reader = open_reader(self._dataset, source, encoding, block=self._block)
         for frame in reader.frames():
+            if self._passes_over(state, frame):
+                continue
             table, rows, wrong = reader.parse(frame)
             yield self._made(state, frame, table, rows, framing_failures(frame) | wrong)
             self._progress(state, source.compressed_bytes)
@@ -174,6 +183,8 @@ class FileReader:
         for frame in in_file(framer, units) if units else framer.frames():
             if is_csv and state.layout is None and state.reason is None:
                 frame = self._take_header(state, frame, head)
+            if self._passes_over(state, frame):
+                continue
             piece = self._piece(state, frame, parser)
             wide += sum(reasons[0].rule == "too_many_fields" for reasons in piece.failures.values())
             yield piece
@@ -181,7 +192,7 @@ class FileReader:
         if is_csv and state.layout is None:
             state.hold(Reason("empty_file", "the file holds no header, only blank lines"))
         state.hold(footer.damage)
-        if is_csv and not self._form.header and self._form.unexpected_columns == "fail":
+        if is_csv and not self._form.header and self._form.unexpected_columns == "fail" and not state.input.chosen:
             state.hold(too_wide(wide, state.records, self._dataset))
         if isinstance(framer, ArrayFramer) and source.damage is None:
             state.hold(framer.damage)
@@ -227,10 +238,23 @@ class FileReader:
         return self._made(state, frame, table, rows, failures)
 
     def _made(self, state: FileState, frame: Frame, table: pa.Table, rows: Ints, failures: Failures) -> Piece:
-        piece = Piece(state.number, state.records, frame, rows, table, failures)
-        state.records += len(frame)
+        piece = Piece(state.number, state.passed, frame, rows, table, failures)
+        count = len(frame)
+        if state.input.chosen is not None and count:
+            numbers = state.input.chosen.among(frame, state.passed)
+            piece, count = state.input.chosen.narrowed(piece, numbers), int(np.count_nonzero(numbers >= 0))
+        state.passed += len(frame)
+        state.records += count
         state.unreadable += int(np.count_nonzero(frame.defects & NOT_UTF8))
         return piece
+
+    def _passes_over(self, state: FileState, frame: Frame) -> bool:
+        """Whether none of a frame's records is wanted; it is not split then."""
+        chosen = state.input.chosen
+        if chosen is None or not len(frame) or (chosen.among(frame, state.passed) >= 0).any():
+            return False
+        state.passed += len(frame)
+        return True
 
     def _note_unexpected(self, state: FileState, parser: JsonParser | RecordReader) -> None:
         names = _listing(sorted(parser.unexpected))

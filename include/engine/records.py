@@ -59,6 +59,7 @@ class Piece:
         rows: for each row of the table, which record of the frame it is.
         table: one text column per source column.
         failures: what is wrong with records already, by record of the frame.
+        numbers: ordinals of the frame's records where only some are wanted, -1 of the others.
     """
 
     file: int
@@ -67,6 +68,17 @@ class Piece:
     rows: Ints
     table: pa.Table
     failures: Failures = field(default_factory=dict)
+    numbers: Ints | None = None
+
+    @property
+    def ordinals(self) -> Ints:
+        """Ordinal in the file of each row."""
+        found: Ints = self.first + self.rows if self.numbers is None else self.numbers[self.rows]
+        return found
+
+    def ordinal(self, record: int) -> int:
+        """Return the ordinal in the file of a record of the frame."""
+        return self.first + record if self.numbers is None else int(self.numbers[record])
 
 
 _DEFECTS: Final = (

@@ -18,6 +18,7 @@ from include.engine.check import unchecked_formats
 from include.engine.database import Database
 from include.engine.evolve import Evolution, evolves, part, rejoin
 from include.engine.files import FileReader, FileState, Input
+from include.engine.frame import Ints
 from include.engine.good import SPOOL, GoodRows
 from include.engine.mask import Secrets, check_secrets
 from include.engine.quarantine import WHOLE_FILE, Quarantine
@@ -196,14 +197,24 @@ class _Batch:
         texts, extras = part(pa.concat_tables(tables, promote_options=promote).combine_chunks())
         outcome = self._rules.run(texts, known)
         files = np.concatenate([np.full(len(piece.rows), piece.file, np.int64) for piece in pieces])
-        ordinals = np.concatenate([piece.first + piece.rows for piece in pieces])
+        ordinals = np.concatenate([piece.ordinals for piece in pieces])
         for number, count in enumerate(np.bincount(files[outcome.filtered], minlength=len(self.states)).tolist()):
             self.states[number].filtered += count
+        self._note_filtered(files[outcome.filtered], ordinals[outcome.filtered])
         self._put_aside(pieces, outcome.failures)
         self._decide()
         good = rejoin(outcome.good, extras, outcome.rows) if evolves(self._dataset) else outcome.good
         undecided = None if reading is None else reading.number
         self._good.add(good, files[outcome.rows], ordinals[outcome.rows], undecided)
+
+    def _note_filtered(self, files: Ints, ordinals: Ints) -> None:
+        """Keep which of the wanted records the filter left out, for whoever asked for them one by one."""
+        for number, ordinal in zip(files.tolist(), ordinals.tolist(), strict=True) if self._is_replay else ():
+            self.states[number].left_out.append(ordinal)
+
+    @property
+    def _is_replay(self) -> bool:
+        return any(state.input.chosen is not None for state in self.states)
 
     def _decide(self) -> None:
         """Decide which of the files that ended are in."""
@@ -235,7 +246,7 @@ class _Batch:
         text = self._rules.shower.text(
             frame.text(record), length, whole=whole or _is_rule(failures), layout=state.layout
         )
-        place = (piece.first + record, int(frame.lines[record]), int(frame.offsets[record]), length)
+        place = (piece.ordinal(record), int(frame.lines[record]), int(frame.offsets[record]), length)
         self._quarantine.add((state.input.file_id, state.input.uri), place, failures, raw, text)
 
     def finish(self, batch_id: str) -> Manifest:
@@ -261,7 +272,9 @@ class _Batch:
         return manifest
 
     def _admit(self, state: FileState) -> None:
-        """Hold a file that is wrong as a whole."""
+        """Hold a file that is wrong as a whole; of a file that is in already, some records may all be bad."""
+        if state.input.chosen is not None:
+            return self._evolve(state)
         share = self._dataset.pipeline.tolerate
         if state.unreadable * 2 > state.records:
             name = self._dataset.pipeline.format.encoding.upper()
@@ -307,6 +320,8 @@ class _Batch:
             reason=state.reason,
             failed=state.failed,
             notes=tuple(state.notes),
+            left_out=tuple(state.left_out),
+            missing=state.input.chosen.missing if state.input.chosen else (),
         )
 
 

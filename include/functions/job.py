@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from include.crashpoints import boundary
 from include.engine.version import ENGINE_VERSION
-from include.functions.failures import BadRequest, InputChanged
-from include.functions.protocol import PinnedInput, PinnedReference, TransformRequest, TransformResponse, bucket_of
+from include.functions.failures import BadRequest, InputChanged, InputMissing
+from include.functions.protocol import (
+    PinnedInput,
+    PinnedReference,
+    Selection,
+    TransformRequest,
+    TransformResponse,
+    bucket_of,
+)
 from include.spec.settings import Settings
 
 if TYPE_CHECKING:
@@ -83,6 +90,8 @@ def check_places(request: TransformRequest, dataset: Dataset, settings: Settings
     for name, reference in request.references.items():
         _check_place(reference.uri, {settings.work, *readable}, f"references.{name}.uri")
     _check_place(request.output, {settings.work}, "output")
+    if request.chosen:
+        _check_place(request.chosen, {settings.work}, "chosen")
 
 
 def check_identity(request: TransformRequest, secrets: Secrets) -> None:
@@ -112,7 +121,8 @@ def _transform(request: TransformRequest, dataset: Dataset, store: Store, secret
     store.check(request.inputs)
     with tempfile.TemporaryDirectory(prefix="landfall-") as scratch:
         out = Path(scratch) / "out"
-        inputs = [_input(store, pinned) for pinned in request.inputs]
+        chosen = _selection(request.chosen, store)
+        inputs = [_input(store, pinned, chosen) for pinned in request.inputs]
         references = _references(request.references, store, Path(scratch))
         with _discreet(dataset):
             manifest = transform(
@@ -142,12 +152,23 @@ def _discreet(dataset: Dataset) -> Iterator[None]:
         raise type(error)(f"{place}: cannot be run; the dataset has masked columns, so no more is shown") from error
 
 
-def _input(store: Store, pinned: PinnedInput) -> Input:
+def _selection(uri: str | None, store: Store) -> Selection | None:
+    if uri is None:
+        return None
+    content = store.read(uri)
+    if content is None:
+        raise InputMissing("input_missing", "the selection of records is gone; replay them again", uri)
+    return Selection.model_validate_json(content)
+
+
+def _input(store: Store, pinned: PinnedInput, selection: Selection | None) -> Input:
+    from include.engine.chosen import Chosen
     from include.engine.files import Input
     from include.engine.promised import Promised
 
     promised = Promised(**pinned.promised.model_dump()) if pinned.promised else None
-    return Input(pinned.file_id, pinned.uri, _opener(store, pinned), pinned.size, pinned.released, promised)
+    chosen = Chosen(dict(selection.files.get(pinned.file_id, ()))) if selection else None
+    return Input(pinned.file_id, pinned.uri, _opener(store, pinned), pinned.size, pinned.released, promised, chosen)
 
 
 def _opener(store: Store, pinned: PinnedInput) -> Callable[[], BinaryIO]:

@@ -64,6 +64,16 @@ class PinnedReference(Model):
     generation: int = Field(ge=0)
 
 
+class Selection(Model):
+    """Some records of some files: what the object holds that `TransformRequest.chosen` names.
+
+    Args:
+        files: file id to the records wanted of it: number and byte offset of each.
+    """
+
+    files: dict[str, tuple[tuple[int, int], ...]] = Field(strict=False)
+
+
 class TransformRequest(Model):
     """One batch.
 
@@ -76,6 +86,7 @@ class TransformRequest(Model):
         output: prefix under which parts and manifest are written; ends in ``<batch_id>/attempt-<attempt>/``.
         engine: the engine's version that went into the batch id; empty: any.
         keys: `mask` and `raw` to the names of the keys that went into it; empty: any.
+        chosen: address of a selection, where only some records of the files are wanted; empty: all.
     """
 
     dataset: dict[str, Any]
@@ -86,6 +97,7 @@ class TransformRequest(Model):
     output: ObjectUri
     engine: str = Field("", max_length=64)
     keys: dict[str, str] = Field({}, max_length=10)
+    chosen: ObjectUri | None = None
 
     @property
     def idempotency_key(self) -> str:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from include.engine.promised import Promised
 from include.engine.version import ENGINE_VERSION
+from include.ledger.choice import Replay
 from include.ledger.completeness import Vouched
 from include.ledger.identity import batch_id
 from include.ledger.landing import Landed, pack
@@ -54,11 +55,16 @@ class PlannedFile(Model):
 
 
 class PlannedBatch(Model):
-    """Files that one call of the function transforms."""
+    """Files that one call of the function transforms.
+
+    Args:
+        chosen: address of a selection, where only some records of the files are replayed.
+    """
 
     number: int
     batch_id: str
     files: tuple[PlannedFile, ...] = Field(strict=False)
+    chosen: str | None = None
 
     @property
     def late(self) -> bool:
@@ -83,6 +89,7 @@ class Plan(Model):
         later: files that did not fit into this run; the next one takes them.
         engine: version of the function's engine, which is in the batches' ids.
         keys: names of the function's keys, likewise; none where no column is masked.
+        replay: what is replayed, where the run does that.
     """
 
     run_id: str
@@ -94,6 +101,7 @@ class Plan(Model):
     later: int = 0
     engine: str = ""
     keys: dict[str, str] = Field({})
+    replay: Replay | None = None
 
     @property
     def files(self) -> tuple[PlannedFile, ...]:

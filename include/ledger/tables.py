@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from include.ledger.outcomes import SETTLED
 from include.ledger.states import current_sql
 from include.spec.columns import Column
 from include.spec.dataset import Dataset
@@ -29,6 +30,11 @@ _QUARANTINE = """
   dataset STRING NOT NULL, batch_id STRING NOT NULL, run_id STRING NOT NULL, file_id STRING NOT NULL,
   uri STRING NOT NULL, record INT64 NOT NULL, line INT64 NOT NULL, byte_offset INT64 NOT NULL,
   byte_length INT64 NOT NULL, reasons STRING NOT NULL, raw BYTES, key_id STRING, text STRING, at TIMESTAMP NOT NULL"""
+_REPLAYS = """
+  dataset STRING NOT NULL, replay_id STRING NOT NULL, run_id STRING NOT NULL, file_id STRING NOT NULL,
+  record INT64 NOT NULL, outcome STRING NOT NULL, reasons STRING, batch_id STRING NOT NULL, of_batch STRING NOT NULL,
+  at TIMESTAMP NOT NULL"""
+_SETTLED_LIST = f"({', '.join(repr(outcome.value) for outcome in SETTLED)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +76,29 @@ class Ledger:
             " ADD COLUMN IF NOT EXISTS vouched_at TIMESTAMP;",
             f"ALTER TABLE {self.table('batches')} ADD COLUMN IF NOT EXISTS evolved STRING;",
             self._create("quarantine", _QUARANTINE, "dataset, file_id"),
+            self._create("replays", _REPLAYS, "dataset, file_id"),
             f"CREATE OR REPLACE VIEW {self.table('files_current')} AS SELECT * FROM {self.table('files')}"
             f" QUALIFY ROW_NUMBER() OVER (PARTITION BY dataset, file_id ORDER BY {current_sql()}) = 1;",
+            f"CREATE OR REPLACE VIEW {self.table('quarantine_open')} AS {self._open_sql()};",
         ))  # fmt: skip
+
+    def _open_sql(self) -> str:
+        """The records that a replay may bring in: what the load of their file, or a replay since, last said of each."""
+        names = ("dataset", "file_id", "record")
+        same = " AND ".join([*(f"{{0}}.{name} = q.{name}" for name in names), "{0}.of_batch = c.batch_id"])
+        replays = self.table("replays")
+        return (
+            "SELECT q.*, c.bucket, c.name, c.generation, c.checksum, c.size, c.batch_id AS of_batch, c.at AS loaded_at"
+            f" FROM {self.table('quarantine')} AS q JOIN {self.table('files_current')} AS c"
+            " ON c.dataset = q.dataset AND c.file_id = q.file_id"
+            f" LEFT JOIN (SELECT DISTINCT dataset, file_id, record, of_batch, batch_id FROM {replays}) AS r"
+            f" ON {same.format('r')} AND r.batch_id = q.batch_id"
+            " LEFT JOIN (SELECT DISTINCT dataset, file_id, record, of_batch"
+            f" FROM {replays} WHERE outcome IN {_SETTLED_LIST}) AS d ON {same.format('d')}"
+            " WHERE c.state = 'loaded' AND q.record >= 0 AND d.file_id IS NULL"
+            " AND (q.batch_id = c.batch_id OR r.file_id IS NOT NULL)"
+            " QUALIFY ROW_NUMBER() OVER (PARTITION BY q.dataset, q.file_id, q.record ORDER BY q.at DESC) = 1"
+        )
 
     def _create(self, name: str, columns: str, cluster: str) -> str:
         return (

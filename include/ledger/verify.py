@@ -50,15 +50,20 @@ class Question:
 def reconciliation(dataset: Dataset, ledger: Ledger) -> str:
     """Return the query that counts, file by file, the rows in the target that the run @run_id says it loaded.
 
+    A replay's rows are of the file whose records they are; they are counted as loaded, too.
+
     Left out are files that a later commit superseded or loaded again: their rows are no longer this run's. `later` says
     whether another commit of the dataset came after: in `merge` and `replace_partition` it may have taken rows out.
     """
     return (
-        f"SELECT f.file_id, f.name, f.loaded, COUNT(t.{FILE_ID}) AS present,"
+        f"SELECT f.file_id, f.name, f.loaded + IFNULL(MAX(r.rows_in), 0) AS loaded, COUNT(t.{FILE_ID}) AS present,"
         f" IFNULL((SELECT MAX(o.at) FROM {ledger.table('files')} AS o WHERE o.dataset = @dataset"
         " AND o.state = 'loaded' AND o.run_id != @run_id) >= f.at, FALSE) AS later"
         f" FROM {ledger.table('files_current')} AS f LEFT JOIN {target(dataset, ledger)} AS t"
         f" ON t.{FILE_ID} = f.file_id"
+        " LEFT JOIN (SELECT file_id, of_batch, COUNT(*) AS rows_in"
+        f" FROM {ledger.table('replays')} WHERE dataset = @dataset AND outcome = 'loaded' GROUP BY file_id, of_batch)"
+        " AS r ON r.file_id = f.file_id AND r.of_batch = f.batch_id"
         " WHERE f.dataset = @dataset AND f.run_id = @run_id AND f.state = 'loaded'"
         " GROUP BY f.file_id, f.name, f.loaded, f.at ORDER BY f.name"
     )

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from include.engine.account import FileAccount, Manifest
+from include.engine.chosen import Chosen
 from include.engine.run import Input, Limits, Secrets, transform
 from include.spec.dataset import Dataset
 
@@ -98,12 +99,20 @@ def run(
     references: dict[str, Path] | None = None,
     limits: Limits | None = None,
     released: bool = False,
+    chosen: dict[int, int] | None = None,
 ) -> Result:
-    """Run the engine over files given as bytes."""
+    """Run the engine over files given as bytes.
+
+    Args:
+        chosen: records of the files to read, as number to byte offset; none: all.
+    """
     inputs = [
-        Input(f"file-{n}", f"gs://landing/{n}", lambda data=data: io.BytesIO(data), len(data), released)  # type: ignore[misc]
+        Input(
+            f"file-{n}", f"gs://landing/{n}", lambda data=data: io.BytesIO(data), len(data),  # type: ignore[misc]
+            released=released, chosen=None if chosen is None else Chosen(chosen),
+        )
         for n, data in enumerate(files)
-    ]
+    ]  # fmt: skip
     limits = limits or Limits(block=block, threads=1)
     manifest = transform(
         spec, inputs, out, batch_id="batch", references=references or {}, secrets=secrets, limits=limits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,6 +12,7 @@ import pytest
 
 from include.engine.errors import TerminalReferenceError
 from include.engine.mask import Secrets
+from include.functions.failures import BadRequest, InputMissing
 from include.functions.job import run_job
 from include.functions.protocol import PinnedInput, PinnedReference, TransformRequest
 from include.spec.dataset import CONTRACT, PIPELINE, build_dataset
@@ -81,3 +83,33 @@ def test_a_masked_value_is_not_part_of_the_explanation() -> None:
     with pytest.raises(TerminalReferenceError) as caught:
         run(", mask: {email: sha256}")
     assert "anna" not in str(caught.value)
+
+
+def chosen(records: list[list[int]] | None) -> Any:
+    """Run a file of which some records are wanted; None: the selection is gone."""
+    settings = Settings()
+    dataset = build_dataset("t", {CONTRACT: CONTRACT_TEXT, PIPELINE: f"{{{SOURCE}}}".encode()})
+    selection = f"gs://{settings.work}/t/replays/s.json"
+    body = request("", settings).model_dump() | {"dataset": dataset.to_wire(), "references": {}, "chosen": selection}
+    lines = b"email,country\na@b.c,DE\nd@e.f,FR\ng@h.i,IT\n"
+    objects = {f"gs://{settings.landing}/t/a.csv": lines}
+    if records is not None:
+        objects[selection] = json.dumps({"files": {"f": records}}).encode()
+    return run_job(TransformRequest.model_validate(body), Memory(objects), settings, Secrets())
+
+
+def test_only_the_chosen_records_are_transformed() -> None:
+    answer = chosen([[1, 23], [2, 32], [7, 5]])
+    assert (answer.records, answer.loaded, answer.files) == (2, 2, 1)
+
+
+def test_a_selection_that_is_gone_is_said_to_be_so() -> None:
+    with pytest.raises(InputMissing, match="replay them again"):
+        chosen(None)
+
+
+def test_a_selection_is_read_from_the_work_bucket_alone() -> None:
+    settings = Settings()
+    body = request("", settings).model_dump() | {"chosen": f"gs://{settings.landing}/t/s.json"}
+    with pytest.raises(BadRequest, match="chosen is in bucket"):
+        run_job(TransformRequest.model_validate(body), Memory({}), settings, Secrets())

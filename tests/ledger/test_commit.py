@@ -84,7 +84,7 @@ def test_a_set_that_loses_a_race_against_a_newer_one_of_its_day_commits_nothing_
 ) -> None:
     bench = Bench(warehouse, "replace_partition")
     bench.commit({"new.csv": [(1, "2026-01-02", "new")]}, vouched=NOON)
-    with pytest.raises(TransientFailure, match="conflict with a newer set"):
+    with pytest.raises(TransientFailure, match="a newer set has replaced a day"):
         bench.commit({"old.csv": [(2, "2026-01-01", "a"), (3, "2026-01-02", "b")]}, vouched=NOON - timedelta(hours=1))
     assert bench.rows() == [(1, "2026-01-02", "new")]
     bench.commit({"other.csv": [(4, "2026-01-01", "c")]}, vouched=NOON - timedelta(hours=1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from include.crashpoints import boundary
 from include.ledger.completeness import Held, Vouched, Waiting
@@ -167,6 +168,15 @@ def ask_states(site: Site, bucket: str, names: Iterable[str]) -> list[Known]:
         create_ledger(site)
         return []
     return [Known.of(row) for row in rows]
+
+
+def ask_ledger(site: Site, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Ask the ledger; what is missing of it is made first: one of an older release has fewer tables."""
+    try:
+        return site.warehouse.query(sql, parameters)
+    except Missing:
+        create_ledger(site)
+    return site.warehouse.query(sql, parameters)
 
 
 def create_ledger(site: Site) -> None:

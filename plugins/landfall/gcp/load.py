@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from include.crashpoints import boundary
 from include.ledger.tables import COUNTS
 from landfall.errors import TerminalFailure
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-    from google.cloud.bigquery import SchemaField
 
-    from include.engine.account import Manifest
-    from include.ledger.drift import Drift
     from include.ledger.plan import Plan, PlannedFile
     from landfall.gcp.landing import Site
 
@@ -97,20 +93,21 @@ class LoadBatches(BaseOperator):
         from include.ledger.identity import commit_id
         from landfall.gcp.commit import Brought, commit_brought
         from landfall.gcp.late import settle_late
+        from landfall.gcp.staging import read_manifest, stage, stage_rows
         from landfall.gcp.target import ready_target
 
-        manifests = {number: self._manifest(site, uri) for number, uri in sorted(done.items())}
+        manifests = {number: read_manifest(site, uri) for number, uri in sorted(done.items())}
         files = file_rows(plan, manifests, whole_sets=site.dataset.pipeline.load.mode == "replace_partition")
         drift = ready_target(site, joined(manifests, [file["file_id"] for file in files if file["state"] == "loaded"]))
         name = commit_id((plan.batches[number].batch_id for number in manifests), plan.run_id)
-        rows = self._stage_rows(site, manifests, f"{self.dataset}_{name}_rows", drift)
+        rows = stage_rows(site, manifests, f"{self.dataset}_{name}_rows", drift)
         files = settle_late(site, plan, files, rows)
         bad = [uri for manifest in manifests.values() for uri in manifest.quarantine]
         commit = Commit(
             dataset=site.dataset,
             ledger=site.ledger,
             rows=rows,
-            quarantine=self._stage(site, bad, f"{self.dataset}_{name}_quarantine"),
+            quarantine=stage(site, bad, f"{self.dataset}_{name}_quarantine"),
             force=plan.force,
             evolved=drift.evolved,
             cleared=drift.cleared,
@@ -119,40 +116,6 @@ class LoadBatches(BaseOperator):
         name, batches, left = commit_brought(site, commit, brought)
         added = [column.name for column in drift.added]
         return {"commit": name, "added": added, "left": len(left), **_totals(batches)}, left
-
-    def _manifest(self, site: Site, uri: str) -> Manifest:
-        from include.engine.account import Manifest
-
-        return Manifest.from_json(site.storage.read(uri))
-
-    def _stage_rows(self, site: Site, manifests: Mapping[int, Manifest], table: str, drift: Drift) -> str:
-        """Stage the good parts; those with the same columns together. Returns what to select the rows from."""
-        from include.ledger.drift import union_sql
-        from include.ledger.tables import FILE_ID, RECORD
-
-        groups: dict[tuple[str, ...], list[str]] = {}
-        for manifest in manifests.values():
-            if manifest.good:
-                groups.setdefault(tuple(column.name for column in manifest.evolved), []).extend(manifest.good)
-        staged = {}
-        for number, (new, uris) in enumerate(groups.items()):
-            name = f"{table}_{number}" if number else table
-            staged[self._stage(site, uris, name, _row_schema(site, new))] = new
-        columns = [*(column.name for column in site.dataset.columns), FILE_ID, RECORD]
-        return union_sql(staged, columns, [item.column.name for item in drift.evolved])
-
-    def _stage(self, site: Site, uris: Sequence[str], table: str, schema: Sequence[SchemaField] = ()) -> str:
-        """Load Parquet parts into a staging table; returns its quoted name, or nothing where there are no parts.
-
-        Without a schema the parts' own is taken.
-        """
-        if not uris:
-            return ""
-        full = f"{site.ledger.project}.{site.ledger.staging_dataset}.{table}"
-        with boundary("load.stage"):
-            rows = site.warehouse.load_parquet(uris, full, schema, f"landfall-{table.replace('_', '-')}")
-        self.log.info("staged %d rows of %d parts in %s", rows, len(uris), table)
-        return site.ledger.staging(table)
 
 
 def _nothing(plan: Plan, dead: Sequence[str]) -> str:
@@ -163,30 +126,3 @@ def _nothing(plan: Plan, dead: Sequence[str]) -> str:
 
 def _totals(batches: list[dict[str, Any]]) -> dict[str, int]:
     return {count: sum(batch[count] for batch in batches) for count in COUNTS}
-
-
-def _row_schema(site: Site, evolved: Sequence[str]) -> list[SchemaField]:
-    from google.cloud.bigquery import SchemaField
-
-    from include.ledger.commit import staging_type
-    from include.ledger.tables import FILE_ID, RECORD
-
-    fields = []
-    for column in site.dataset.columns:
-        repeated = column.kind == "array" and column.items is not None
-        type_ = staging_type(column.items) if repeated and column.items else staging_type(column)
-        fields.append(_field(column.name, type_, "REPEATED" if repeated else "NULLABLE"))
-    fields += [SchemaField(name, "STRING") for name in evolved]
-    return [*fields, SchemaField(FILE_ID, "STRING"), SchemaField(RECORD, "INT64")]
-
-
-def _field(name: str, type_: str, mode: str) -> SchemaField:
-    """Make a field of a GoogleSQL type; NUMERIC(10, 2) is written as type, precision and scale."""
-    import re
-
-    from google.cloud.bigquery import SchemaField
-
-    decimal = re.fullmatch(r"(\w+)\((\d+), (\d+)\)", type_)
-    if decimal is None:
-        return SchemaField(name, type_, mode=mode)
-    return SchemaField(name, decimal.group(1), mode=mode, precision=int(decimal.group(2)), scale=int(decimal.group(3)))

@@ -36,7 +36,6 @@ class PlanRun(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Write plan.json and the ledger's `planned` events."""
         from include.ledger.plan import make_plan, pinned
-        from include.spec.checks import check_dataset
         from landfall.gcp.dead_letters import bury
         from landfall.gcp.function import ask_function
         from landfall.gcp.landing import Site, look
@@ -45,10 +44,7 @@ class PlanRun(BaseOperator):
         from landfall.gcp.selection import selection
 
         site = Site.of(self.dataset)
-        problems = [f"{file}: {'.'.join(map(str, path))}: {message}. {fix}"
-                    for file, path, message, fix in check_dataset(site.dataset, rules=True)]  # fmt: skip
-        if problems:
-            raise TerminalFailure("the dataset cannot be used:\n" + "\n".join(problems))
+        refuse_broken(site)
         chosen = selection(context, site)
         found = look(site, **chosen)
         if found.held:
@@ -109,3 +105,19 @@ class PlanRun(BaseOperator):
         files = [(pinned(item.file, Vouched(item.voucher)), item.reason) for item in held]
         tell_held(context, site.dataset, {file.uri: reason for file, reason in files})
         write_events(site, context["run_id"], FileState.HELD, ((file, None, reason) for file, reason in files))
+
+
+def refuse_broken(site: Site) -> None:
+    """Check a dataset with its rules, as parsing does not.
+
+    Raises:
+        TerminalFailure: it cannot be used; the message has every problem.
+    """
+    from include.spec.checks import check_dataset
+
+    problems = [
+        f"{file}: {'.'.join(map(str, path))}: {message}. {fix}"
+        for file, path, message, fix in check_dataset(site.dataset, rules=True)
+    ]
+    if problems:
+        raise TerminalFailure("the dataset cannot be used:\n" + "\n".join(problems))

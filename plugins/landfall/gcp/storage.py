@@ -117,10 +117,15 @@ class Storage:
                 raise
             return int(current.generation)
 
+    def find_one(self, uri: str) -> Landed | None:
+        """Return an object in its current version, or None where there is none."""
+        blob = self._call(f"look at {uri}", lambda: self._get(uri))
+        return None if blob is None else _landed(blob)
+
     def generation(self, uri: str) -> int | None:
         """Return an object's current generation, or None where there is none."""
-        blob = self._call(f"look at {uri}", lambda: self._get(uri))
-        return None if blob is None else int(blob.generation)
+        found = self.find_one(uri)
+        return None if found is None else found.generation
 
     def move(self, uri: str, generation: int, destination: str) -> bool:
         """Copy one generation elsewhere and delete it; False where it is no longer there to move."""

@@ -28,7 +28,7 @@ def ready_target(site: Site, evolved: Sequence[EvolvedColumn]) -> Drift:
     Raises:
         TerminalFailure: the contract changed in a way that rows in the table would not keep; nothing is changed.
     """
-    from include.ledger.drift import alter_sql, find_drift
+    from include.ledger.drift import alter_sql
     from include.ledger.tables import create_target_sql
 
     table = site.dataset.pipeline.load.table
@@ -36,15 +36,33 @@ def ready_target(site: Site, evolved: Sequence[EvolvedColumn]) -> Drift:
         site.warehouse.ensure_dataset(table.partition(".")[0])
     with boundary("load.target"):
         site.warehouse.change(create_target_sql(site.dataset, site.ledger))
-    drift = find_drift(site.dataset, site.warehouse.columns(table), evolved, _evolved_before(site))
-    if drift.refused:
-        reasons = "\n".join(drift.refused)
-        raise TerminalFailure(f"the contract does not go with the table {table}; nothing is loaded\n{reasons}")
+    drift = compare_target(site, evolved)
     statements = alter_sql(site.dataset, site.ledger, drift)
     if statements:
         log.warning("the table %s is changed for what is to be loaded:\n%s", table, statements)
         with boundary("load.alter"):
             site.warehouse.change(statements)
+    return drift
+
+
+def compare_target(site: Site, evolved: Sequence[EvolvedColumn]) -> Drift:
+    """Compare the target with contract and files; nothing is changed.
+
+    Args:
+        site: the dataset and its warehouse.
+        evolved: the columns that the admitted files bring beyond the contract's.
+
+    Raises:
+        Missing: there is no target table.
+        TerminalFailure: the contract changed in a way that rows in the table would not keep.
+    """
+    from include.ledger.drift import find_drift
+
+    table = site.dataset.pipeline.load.table
+    drift = find_drift(site.dataset, site.warehouse.columns(table), evolved, _evolved_before(site))
+    if drift.refused:
+        reasons = "\n".join(drift.refused)
+        raise TerminalFailure(f"the contract does not go with the table {table}; nothing is loaded\n{reasons}")
     return drift
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.ledger.plan import Plan, PlannedBatch, PlannedFile
+    from landfall.gcp.landing import Site
 
 
 class TransformBatch(BaseOperator):
@@ -40,19 +41,14 @@ class TransformBatch(BaseOperator):
         from include.ledger.plan import Plan
         from landfall.errors import TerminalFailure, TransientFailure
         from landfall.gcp.failures import note_failure
-        from landfall.gcp.function import post_batch
         from landfall.gcp.landing import Site
 
         site = Site.of(self.dataset)
         plan = Plan.model_validate_json(site.storage.read(self.batch["plan"]))
         batch = plan.batches[self.batch["batch"]]
         attempt = context["ti"].try_number
-        output = site.work_uri("batches", batch.batch_id, f"attempt-{attempt}", "")
-        body = _request(plan, batch, attempt, output)
-        files = [file.uri for file in batch.files]
-        key = f"{batch.batch_id}-{attempt}"
         try:
-            result = post_batch(site.settings.function_url, body, key, files, site.breakers.function)
+            result = transform_batch(site, plan, batch, attempt)
         except (TerminalFailure, TransientFailure) as failure:
             note_failure(site, plan.run_id, batch, attempt, failure)
             raise
@@ -62,6 +58,20 @@ class TransformBatch(BaseOperator):
             result["quarantined"], result["held"], result["files"],
         )  # fmt: skip
         return {"batch": batch.number, **result}
+
+
+def transform_batch(site: Site, plan: Plan, batch: PlannedBatch, attempt: int) -> dict[str, Any]:
+    """Send one batch to the function; returns the manifest's address and the counts.
+
+    Args:
+        attempt: number of the try; each writes below a path of its own.
+    """
+    from landfall.gcp.function import post_batch
+
+    output = site.work_uri("batches", batch.batch_id, f"attempt-{attempt}", "")
+    body = _request(plan, batch, attempt, output)
+    files = [file.uri for file in batch.files]
+    return post_batch(site.settings.function_url, body, f"{batch.batch_id}-{attempt}", files, site.breakers.function)
 
 
 def _request(plan: Plan, batch: PlannedBatch, attempt: int, output: str) -> dict[str, Any]:
@@ -74,6 +84,8 @@ def _request(plan: Plan, batch: PlannedBatch, attempt: int, output: str) -> dict
         "output": output,
         "engine": plan.engine,
         "keys": plan.keys,
+        # A function of an older release refuses what it does not know; it need not know of what is not used.
+        **({"chosen": batch.chosen} if batch.chosen else {}),
     }
 
 

@@ -45,11 +45,12 @@ class VerifyLoad(BaseOperator):
 
     def _reconcile(self, site: Site, run_id: str) -> list[str]:
         from include.ledger.verify import agrees, reconciliation
+        from landfall.gcp.landing import ask_ledger
 
         mode = site.dataset.pipeline.load.mode
         parameters = {"dataset": self.dataset, "run_id": run_id}
         wrong = []
-        for row in site.warehouse.query(reconciliation(site.dataset, site.ledger), parameters):
+        for row in ask_ledger(site, reconciliation(site.dataset, site.ledger), parameters):
             present, loaded = row["present"], row["loaded"]
             self.log.info("%s: %d records loaded, %d of them in the table", row["name"], loaded, present)
             if not agrees(mode, loaded=loaded, present=present, later=row["later"]):

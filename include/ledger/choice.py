@@ -1,0 +1,125 @@
+"""Which quarantined records a person wants to replay, and what a replay notes of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import AwareDatetime, Field
+
+from include.ledger.tables import Ledger
+from include.spec.model import Model
+
+MAX_RECORDS = 100_000
+
+
+class Choice(Model):
+    """Which open records are replayed; what is empty does not count.
+
+    Args:
+        file: name or address of an object, or the end of its name after a slash, or a file id.
+        rule: as reasons have it (`type`), or with the column (`type.price`).
+        column: the column that a reason is about.
+        since, until: when they were quarantined last; from the first moment on, before the second.
+        limit: most records, those of the oldest files first.
+    """
+
+    dataset: str = Field(min_length=1)
+    file: str = ""
+    rule: str = ""
+    column: str = ""
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    limit: int = Field(10_000, ge=1, le=MAX_RECORDS)
+
+    def parameters(self) -> dict[str, str | int]:
+        """Return the parameters of `open_sql`."""
+        return {
+            "dataset": self.dataset, "file": self.file, "rule": self.rule, "column": self.column,
+            "since": _moment(self.since), "until": _moment(self.until), "limit": self.limit,
+        }  # fmt: skip
+
+
+class ReplayedFile(Model):
+    """A file some of whose records are replayed.
+
+    Args:
+        uri: where it landed.
+        of_batch: the batch whose load quarantined them.
+        records: their numbers.
+        rules: for each of them, what it broke.
+    """
+
+    file_id: str
+    uri: str
+    of_batch: str
+    records: tuple[int, ...] = Field(strict=False)
+    rules: tuple[tuple[str, ...], ...] = Field(strict=False)
+
+
+class Replay(Model):
+    """What a plan says that replays records.
+
+    Args:
+        dry_run: say what would become of them, and change nothing.
+        files: the files that are read for it.
+        gone: addresses of files that are neither in the archive nor where they landed, to how many records of theirs
+            were chosen.
+        later: chosen records that did not fit into this replay.
+    """
+
+    dry_run: bool
+    files: tuple[ReplayedFile, ...] = Field(strict=False)
+    gone: dict[str, int] = Field({})
+    later: int = 0
+
+
+def open_sql(ledger: Ledger, choice: Choice) -> str:
+    """Return the query for the chosen open records, file by file. Its parameters: `Choice.parameters`."""
+    where = ["dataset = @dataset"]
+    if choice.file:
+        where.append("(@file IN (file_id, name, CONCAT('gs://', bucket, '/', name)) OR ENDS_WITH(name, '/' || @file))")
+    if choice.rule or choice.column:
+        rule, column = "JSON_VALUE(r, '$.rule')", "JSON_VALUE(r, '$.column')"
+        broke = [f"(@rule IN ({rule}, CONCAT({rule}, '.', {column})))"] if choice.rule else []
+        broke += [f"{column} = @column"] if choice.column else []
+        reasons = "UNNEST(JSON_QUERY_ARRAY(reasons)) AS r"
+        where.append(f"EXISTS (SELECT 1 FROM {reasons} WHERE {' AND '.join(broke)})")
+    if choice.since:
+        where.append("at >= CAST(@since AS TIMESTAMP)")
+    if choice.until:
+        where.append("at < CAST(@until AS TIMESTAMP)")
+    return (
+        "SELECT file_id, bucket, name, generation, checksum, size, of_batch, record, byte_offset, reasons"
+        f" FROM {ledger.table('quarantine_open')} WHERE {' AND '.join(where)}"
+        " ORDER BY loaded_at, name, file_id, record LIMIT @limit"
+    )
+
+
+def whole_files_sql(ledger: Ledger) -> str:
+    """Return the query for files that are held or dead-lettered as a whole. Parameters: @dataset, @file."""
+    return (
+        f"SELECT file_id, bucket, name, state, reason FROM {ledger.table('files_current')} WHERE dataset = @dataset"
+        " AND state IN ('held', 'dead_lettered') AND (@file IN ('', file_id, name, CONCAT('gs://', bucket, '/', name))"
+        " OR ENDS_WITH(name, '/' || @file)) ORDER BY name LIMIT 1000"
+    )
+
+
+def outcomes_sql(ledger: Ledger) -> str:
+    """Return the query for what a replay decided. Parameters: @dataset, @replay_id."""
+    return (
+        f"SELECT file_id, record, outcome, reasons FROM {ledger.table('replays')}"
+        " WHERE dataset = @dataset AND replay_id = @replay_id"
+    )
+
+
+def samples_sql(ledger: Ledger) -> str:
+    """Return the query for quarantined records as people may read them. Parameters: @dataset, @ids (file:record)."""
+    return (
+        f"SELECT file_id, record, line, text, reasons FROM {ledger.table('quarantine')} WHERE dataset = @dataset"
+        " AND CONCAT(file_id, ':', CAST(record AS STRING)) IN UNNEST(@ids)"
+        " QUALIFY ROW_NUMBER() OVER (PARTITION BY file_id, record ORDER BY at) = 1"
+    )
+
+
+def _moment(moment: datetime | None) -> str:
+    return moment.isoformat() if moment else ""

@@ -1,0 +1,146 @@
+"""The plan of a replay: which records of which files are read again, in which batches, under which names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from include.ledger.choice import Replay, ReplayedFile
+from include.ledger.identity import batch_id, content_hash
+from include.ledger.landing import Landed
+from include.ledger.plan import MAX_BATCHES, Plan, PlannedBatch, PlannedFile, Reference
+from include.spec.dataset import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A loaded file with records that are open and chosen.
+
+    Args:
+        landed: as it landed.
+        of_batch: the batch whose load quarantined them.
+        records: number of each to its byte offset.
+        rules: for each of them, what it broke.
+    """
+
+    landed: Landed
+    of_batch: str
+    records: Mapping[int, int]
+    rules: tuple[tuple[str, ...], ...]
+
+    @property
+    def uri(self) -> str:
+        """Where it landed."""
+        return f"gs://{self.landed.bucket}/{self.landed.name}"
+
+
+def open_files(rows: Iterable[Mapping[str, Any]]) -> list[OpenFile]:
+    """Gather the rows of `open_sql`, file by file."""
+    files: dict[str, tuple[Landed, str, dict[int, int], list[tuple[str, ...]]]] = {}
+    for row in rows:
+        landed = Landed(row["bucket"], row["name"], row["generation"], row["size"], row["checksum"])
+        _, _, records, rules = files.setdefault(row["file_id"], (landed, row["of_batch"], {}, []))
+        records[row["record"]] = row["byte_offset"]
+        rules.append(rule_names(row["reasons"]))
+    return [OpenFile(landed, batch, records, tuple(rules)) for landed, batch, records, rules in files.values()]
+
+
+def rule_names(reasons: str) -> tuple[str, ...]:
+    """Return the rules that reasons name, each with its column, as manifests count them."""
+    names = []
+    for reason in json.loads(reasons):
+        rule, column = reason["rule"], reason.get("column") or ""
+        names.append(rule if not column or rule.endswith(f".{column}") else f"{rule}.{column}")
+    return tuple(dict.fromkeys(names))
+
+
+def make_replay_plan(
+    dataset: Dataset,
+    files: Sequence[OpenFile],
+    where: Mapping[str, Landed],
+    *,
+    run_id: str,
+    dry_run: bool,
+    references: dict[str, Reference],
+    engine: str,
+    keys: Mapping[str, str],
+    keep: Callable[[bytes], str],
+) -> Plan:
+    """Pack open files into batches and name them; the same choice under the same contract gives the same batches.
+
+    Records of one original batch are read together and of several never, for duplicates are looked for within a batch.
+
+    Args:
+        dataset: the dataset as it is today.
+        files: in the order in which they were loaded.
+        where: file id to where the file lies now; files that are not there are gone.
+        run_id: the run that replays.
+        dry_run: nothing is to be changed.
+        references: by the name that the pipeline gives them.
+        engine: version of the engine that transforms them.
+        keys: `mask` and `raw` to the names of the keys that the engine has; they count where columns are masked.
+        keep: writes a selection and returns its address.
+    """
+    own = dict(keys) if dataset.pipeline.mask else {}
+    groups: dict[str, list[OpenFile]] = {}
+    for file in files:
+        if file.landed.file_id in where:
+            groups.setdefault(file.of_batch, []).append(file)
+    kept = dict(list(groups.items())[:MAX_BATCHES])
+    batches = []
+    for number, (of_batch, members) in enumerate(kept.items()):
+        content = _selection(members)
+        name = batch_id(
+            [file.landed.file_id for file in members],
+            fingerprint=dataset.fingerprint,
+            references=[reference.uri for reference in references.values()],
+            engine=engine,
+            keys=[f"{kind}:{named}" for kind, named in sorted(own.items())],
+            epoch=f"replay:{of_batch}:{content_hash(content)}",
+        )
+        planned = tuple(_planned(file, where[file.landed.file_id]) for file in members)
+        batches.append(PlannedBatch(number=number, batch_id=name, files=planned, chosen=keep(content)))
+    gone = [file for file in files if file.landed.file_id not in where]
+    replay = Replay(
+        dry_run=dry_run,
+        files=tuple(_replayed(file) for members in kept.values() for file in members),
+        gone={file.uri: len(file.records) for file in gone},
+        later=sum(len(f.records) for name, members in groups.items() if name not in kept for f in members),
+    )
+    return Plan(
+        run_id=run_id,
+        dataset=dataset.to_wire(),
+        batches=tuple(batches),
+        references=references,
+        engine=engine,
+        keys=own,
+        replay=replay,
+    )
+
+
+def _selection(files: Iterable[OpenFile]) -> bytes:
+    chosen = {file.landed.file_id: sorted(file.records.items()) for file in files}
+    return json.dumps({"files": chosen}, sort_keys=True).encode()
+
+
+def _planned(file: OpenFile, found: Landed) -> PlannedFile:
+    return PlannedFile(
+        file_id=file.landed.file_id,
+        bucket=found.bucket,
+        name=found.name,
+        generation=found.generation,
+        size=found.size,
+        checksum=found.checksum,
+    )
+
+
+def _replayed(file: OpenFile) -> ReplayedFile:
+    return ReplayedFile(
+        file_id=file.landed.file_id,
+        uri=file.uri,
+        of_batch=file.of_batch,
+        records=tuple(file.records),
+        rules=file.rules,
+    )

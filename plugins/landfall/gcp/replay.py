@@ -1,0 +1,228 @@
+"""Replays quarantined records: chooses them, has them transformed under today's contract, and settles each once."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from include.crashpoints import boundary
+from landfall.errors import TerminalFailure
+
+if TYPE_CHECKING:
+    from include.engine.account import Manifest
+    from include.ledger.choice import Choice
+    from include.ledger.landing import Landed
+    from include.ledger.plan import Plan
+    from include.ledger.replay import ReplayCommit
+    from include.ledger.replay_plan import OpenFile
+    from landfall.gcp.landing import Site
+
+log = logging.getLogger(__name__)
+
+# A look is a small request; eight at once keep well below the service's rate limits.
+_LOOKERS = 8
+# A run of the same replay is content with what an earlier one did, whatever run that was.
+_ANY_RUN = "replay"
+
+
+def plan_replay(site: Site, choice: Choice, *, run_id: str, dry_run: bool) -> Plan | None:
+    """Choose open records and plan how they are read again; None where there is none.
+
+    Raises:
+        TerminalFailure: the dataset cannot be used.
+    """
+    from include.ledger.choice import open_sql
+    from include.ledger.replay_plan import make_replay_plan, open_files
+    from landfall.gcp.function import ask_function
+    from landfall.gcp.landing import ask_ledger
+    from landfall.gcp.plan import refuse_broken
+    from landfall.gcp.references import pin_references
+
+    refuse_broken(site)
+    files = open_files(ask_ledger(site, open_sql(site.ledger, choice), choice.parameters()))
+    if not files:
+        return None
+    deployed = ask_function(site.settings.function_url, site.breakers.function)
+    return make_replay_plan(
+        site.dataset,
+        files,
+        _locate(site, files),
+        run_id=run_id,
+        dry_run=dry_run,
+        references=pin_references(site),
+        engine=deployed.engine,
+        keys=deployed.keys,
+        keep=lambda content: _keep(site, content),
+    )
+
+
+def _keep(site: Site, content: bytes) -> str:
+    """Write a selection of records where the function reads it; its address names its content."""
+    from include.ledger.identity import content_hash
+
+    uri = site.work_uri("replays", f"{content_hash(content)}.selection.json")
+    with boundary("replay.selection"):
+        site.storage.write(uri, content)
+    return uri
+
+
+def _locate(site: Site, files: Sequence[OpenFile]) -> dict[str, Landed]:
+    """Find where files lie now: in the archive, or still where they landed; file id to the object."""
+
+    def find(file: OpenFile) -> Landed | None:
+        from include.ledger.plan import pinned
+        from landfall.gcp.archive import archive_uri
+
+        landed = file.landed
+        archived = archive_uri(site.settings.archive, site.dataset.name, pinned(landed))
+        for uri in (archived, file.uri, archived):  # it may be moved between two looks
+            found = site.storage.find_one(uri)
+            if found is None or (found.size, found.checksum) != (landed.size, landed.checksum):
+                continue
+            if uri == archived or found.generation == landed.generation:
+                return found
+        return None
+
+    _ = site.storage.client  # made once, here: the threads share it
+    with ThreadPoolExecutor(_LOOKERS) as pool:
+        found = zip(files, pool.map(find, files), strict=True)
+        return {file.landed.file_id: item for file, item in found if item is not None}
+
+
+def settle_replay(site: Site, plan: Plan, uris: Mapping[int, str]) -> dict[str, Any]:
+    """Decide what becomes of the records that were transformed, and commit it unless it is a dry run.
+
+    Args:
+        plan: of the replay.
+        uris: batch number to the manifest's address, of the batches that were transformed.
+
+    Returns:
+        The report; see `include.ledger.replay_report`.
+
+    Raises:
+        TerminalFailure, TransientFailure: nothing is changed.
+    """
+    from include.ledger.choice import outcomes_sql, samples_sql, whole_files_sql
+    from include.ledger.identity import commit_id
+    from include.ledger.replay_report import file_rows, make_report, with_texts
+    from landfall.gcp.staging import read_manifest
+
+    assert plan.replay is not None
+    manifests = {number: read_manifest(site, uri) for number, uri in sorted(uris.items())}
+    files = file_rows(plan, manifests)
+    name = commit_id((plan.batches[number].batch_id for number in manifests), _ANY_RUN)
+    decided: list[dict[str, Any]] = []
+    if files:
+        commit, parameters = _prepare(site, plan, uris, manifests, files, name)
+        if plan.replay.dry_run:
+            kept = {key: parameters[key] for key in ("dataset", "files")}
+            decided = site.warehouse.query(commit.preview_sql(), kept)
+        else:
+            with boundary("replay.commit"):
+                site.warehouse.run_once(commit.sql(), parameters, f"landfall-{site.dataset.name}-{name}-replay")
+            known = {"dataset": site.dataset.name, "replay_id": name}
+            decided = site.warehouse.query(outcomes_sql(site.ledger), known)
+    dataset = {"dataset": site.dataset.name}
+    whole = site.warehouse.query(whole_files_sql(site.ledger), {**dataset, "file": ""})
+    report = make_report(plan, name, manifests, decided, whole)
+    ids = [f"{sample['file_id']}:{sample['record']}" for sample in report["samples"]]
+    return with_texts(report, site.warehouse.query(samples_sql(site.ledger), {**dataset, "ids": ids}) if ids else ())
+
+
+def _prepare(
+    site: Site,
+    plan: Plan,
+    uris: Mapping[int, str],
+    manifests: Mapping[int, Manifest],
+    files: list[dict[str, Any]],
+    name: str,
+) -> tuple[ReplayCommit, dict[str, Any]]:
+    """Stage what was transformed; returns the commit and its parameters."""
+    from include.ledger.accounts import BATCH_TYPES, batch_rows
+    from include.ledger.drift import joined
+    from include.ledger.replay import FILE_TYPES, ReplayCommit
+    from landfall.gcp.staging import stage, stage_rows
+    from landfall.gcp.target import compare_target, ready_target
+    from landfall.gcp.warehouse import Structs
+
+    assert plan.replay is not None
+    ready = compare_target if plan.replay.dry_run else ready_target
+    drift = ready(site, joined(manifests, [file["file_id"] for file in files]))
+    table = f"{site.dataset.name}_{name}"
+    commit = ReplayCommit(
+        dataset=site.dataset,
+        ledger=site.ledger,
+        rows=stage_rows(site, manifests, f"{table}_rows", drift),
+        quarantine=stage(site, _parts(manifests.values()), f"{table}_quarantine"),
+        evolved=drift.evolved,
+        cleared=drift.cleared,
+    )
+    # Their counts are what the transaction decides.
+    batches = [{**row, "mode": "replay"} for row in batch_rows(plan, manifests, uris, name, [], drift)]
+    return commit, {
+        "dataset": site.dataset.name,
+        "run_id": plan.run_id,
+        "replay_id": name,
+        "files": Structs(FILE_TYPES, files),
+        "batches": Structs(BATCH_TYPES, batches),
+        "expected": sum(manifest.loaded for manifest in manifests.values()),
+    }
+
+
+def _parts(manifests: Iterable[Manifest]) -> list[str]:
+    return [uri for manifest in manifests for uri in manifest.quarantine]
+
+
+def write_plan(site: Site, plan: Plan) -> str:
+    """Write a replay's plan; returns its address."""
+    from include.ledger.identity import content_hash
+
+    uri = site.work_uri("plans", f"{content_hash(plan.run_id.encode())}.json")
+    with boundary("replay.plan"):
+        site.storage.write(uri, plan.model_dump_json(indent=1).encode())
+    return uri
+
+
+def write_report(site: Site, report: Mapping[str, Any]) -> str:
+    """Write a replay's report; returns its address."""
+    from include.ledger.identity import content_hash
+
+    uri = site.work_uri("replays", f"{content_hash(report['run_id'].encode())}.report.json")
+    with boundary("replay.report"):
+        site.storage.write(uri, json.dumps(report, ensure_ascii=False, indent=1).encode())
+    return uri
+
+
+def complaints(report: Mapping[str, Any]) -> list[str]:
+    """Return what of a replay did not come about, a sentence each with what to do."""
+    said = []
+    if report["failed"]:
+        shown = ", ".join(report["failed"][:5])
+        said.append(f"{len(report['failed'])} files could not be transformed; replay them again: {shown}")
+    said += [f"{uri} would be held under today's contract, so nothing of it is replayed: {reason}"
+             for uri, reason in sorted(report["held"].items())]  # fmt: skip
+    said += [
+        f"{uri} is neither in the archive nor where it landed; its {count} records cannot be read again. "
+        "Land the file again, as a new version."
+        for uri, count in sorted(report["gone"].items())
+    ]
+    return said
+
+
+def refuse_if_all_gone(plan: Plan) -> None:
+    """Refuse a replay of which nothing can be read.
+
+    Raises:
+        TerminalFailure: no file is there; the message names some.
+    """
+    assert plan.replay is not None
+    if plan.batches:
+        return
+    uris = sorted(plan.replay.gone)
+    message = f"the files of all {sum(plan.replay.gone.values())} chosen records are neither in the archive nor where"
+    raise TerminalFailure(
+        f"{message} they landed: {', '.join(uris[:5])}. Land them again, as new versions.", files=uris
+    )
