@@ -9,7 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCES = ("plugins/landfall", "include/functions", "include/ledger")
-WRITES = frozenset({"write", "move", "publish", "run_once", "change", "load_parquet", "ensure_dataset"})
+WRITES = frozenset(
+    {"write", "move", "move_back", "delete", "publish", "run_once", "change", "load_parquet", "ensure_dataset"}
+)
 """Methods that write to a store or to the warehouse; what calls one does so inside a `boundary`."""
 _PRIMITIVES = frozenset({"storage.py", "warehouse.py", "objects.py", "logs.py", "main.py", "breaker.py", "breakers.py"})
 """Where these methods are themselves defined, or others of the same name: a log's, a breaker's."""

@@ -67,7 +67,7 @@ def _is_due(site: Site, known: Known, let_go: bool) -> bool:
 
 def _record(context: Context, site: Site, files: Sequence[PlannedFile]) -> None:
     """Write the envelopes, tell, and write the ledger's rows."""
-    from include.ledger.dead_letters import retry_command
+    from include.ledger.dead_letters import dead_letter_uri, retry_command
     from include.ledger.queries import failures_sql
     from include.ledger.states import FileState
     from landfall.gcp.events import decide
@@ -83,8 +83,9 @@ def _record(context: Context, site: Site, files: Sequence[PlannedFile]) -> None:
     reasons = {}
     for file in files:
         own = failures[file.file_id]
+        uri = dead_letter_uri(site.settings.archive, site.dataset.name, file)
         then = f"Mend the cause, then: {retry_command(site.dataset.name, file.file_id)}"
-        reasons[file.file_id] = f"{own[-1]['reason']}. It failed in {len(own)} runs. {then}"
+        reasons[file.file_id] = f"{own[-1]['reason']}. It failed in {len(own)} runs and lies at {uri}. {then}"
     for file in files:
         log.error("%s, generation %d, is a dead letter. %s", file.uri, file.generation, reasons[file.file_id])
     tell_dead_lettered(context, site.dataset, {file.uri: reasons[file.file_id] for file in files})
