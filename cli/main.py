@@ -11,6 +11,7 @@ from cli.check import check
 from cli.drop import drop
 from cli.errors import show_no_traceback
 from cli.ingest import ingest
+from cli.replay import replay
 from cli.schema import schema
 from cli.status import status
 from cli.transform import transform
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (check, transform, drop, ingest, status, schema):
+for command in (check, transform, drop, ingest, replay, status, schema):
     app.command()(command)
 
 
