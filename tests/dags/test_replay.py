@@ -77,7 +77,7 @@ def test_a_run_loads_what_passes_and_a_run_of_nothing_is_skipped(
     def ids() -> list[int]:
         return sorted(row["id"] for row in query("SELECT id FROM runs.replay_dag"))
 
-    well = dict.fromkeys(("select", "transform", "commit", "report"), ["success"])
+    well = {task: ["success"] for task in ("select", "transform", "commit", "report")}
     assert (run(), ids()) == (well, [1])
     assert (run(dry_run=False), ids()) == (well, [1, 7])
-    assert run(file="none.csv") == dict.fromkeys(well, ["skipped"])
+    assert run(file="none.csv") == {task: ["skipped"] for task in well}
