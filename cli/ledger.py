@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cli.clients import answering
 from include.ledger import queries
+from include.ledger.choosing import Version, name_of
 from include.ledger.tables import FILE_ID, LOADED_AT, RECORD, Ledger
 
 if TYPE_CHECKING:
@@ -99,6 +100,21 @@ class LedgerReader:
         sql = f"SELECT * FROM {view} WHERE {where} ORDER BY name, at"  # noqa: S608 - names of our own tables
         found = self._query(sql, {"dataset": dataset, "bucket": bucket, "names": list(names)})
         return [_made(LedgerFile, row) for row in found]
+
+    def named(self, wanted: Iterable[str], dataset: str = "") -> list[Version]:
+        """Return every version of some files.
+
+        Args:
+            wanted: names of objects, addresses or file ids.
+            dataset: one dataset's; empty: every dataset's.
+        """
+        parameters: dict[str, Parameter] = {"dataset": dataset, "wanted": sorted(map(name_of, wanted))}
+        return [Version.of(row) for row in self._query(queries.versions_sql(self._ledger), parameters)]
+
+    def names(self, states: Iterable[str], dataset: str = "") -> list[str]:
+        """Return names of objects of which a version is in one of some states."""
+        parameters: dict[str, Parameter] = {"dataset": dataset, "states": sorted(states)}
+        return [row["name"] for row in self._query(queries.names_sql(self._ledger), parameters)]
 
     def quarantined(self, dataset: str, limit: int) -> list[Quarantined]:
         """Return a dataset's quarantined records, latest first."""

@@ -8,6 +8,7 @@ import typer
 
 from cli import exit_codes
 from cli.check import check
+from cli.decide import reject, release, retry
 from cli.drop import drop
 from cli.errors import show_no_traceback
 from cli.ingest import ingest
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (check, transform, drop, ingest, replay, status, schema):
+for command in (check, transform, drop, ingest, status, release, reject, retry, replay, schema):
     app.command()(command)
 
 

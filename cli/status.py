@@ -36,13 +36,21 @@ def status(
     reader = LedgerReader(bigquery_client(deployment), deployment)
     files = reader.files(dataset or "", limit) if reader.exists() else []
     if json:
-        print_json({"files": [dataclasses.asdict(file) for file in files]})
+        print_json({"files": [{**dataclasses.asdict(file), "advice": advice(file.state)} for file in files]})
     elif files:
         print_files(files)
     if not files:
         of = f" of {dataset}" if dataset else ""
         message = f"the ledger knows no file{of} yet; `landfall ingest DATASET FILE` brings one in"
         raise CliError(message, exit_codes.NOTHING)
+
+
+def advice(state: str) -> str:
+    """Return what a person can do about files in a state; empty where nothing is to be done."""
+    return {
+        "held": "mend the file and land it again, `landfall release FILE`, or `landfall reject FILE --reason TEXT`",
+        "dead_lettered": "mend the cause and `landfall retry FILE`, or land a mended file",
+    }.get(state, "")
 
 
 def print_files(files: Sequence[LedgerFile]) -> None:
@@ -60,3 +68,6 @@ def print_files(files: Sequence[LedgerFile]) -> None:
         for file in mine:
             if file.reason:
                 out.print(f"  {plain(file.name)}: {plain(file.reason)}", soft_wrap=True)
+        for found in sorted({file.state for file in mine}):
+            if advice(found):
+                out.print(f"  {found}: {advice(found)}", soft_wrap=True)

@@ -18,6 +18,7 @@ from include.engine.check import unchecked_formats
 from include.engine.database import Database
 from include.engine.evolve import Evolution, evolves, part, rejoin
 from include.engine.files import FileReader, FileState, Input
+from include.engine.frame import Ints
 from include.engine.good import SPOOL, GoodRows
 from include.engine.mask import Secrets, check_secrets
 from include.engine.quarantine import WHOLE_FILE, Quarantine

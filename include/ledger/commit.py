@@ -18,8 +18,8 @@ from include.spec.dataset import Dataset
 
 DONE_BEFORE = "landfall: a file of this commit is loaded already, or held or rejected"
 OVERTAKEN = "landfall: a newer version of a file of this commit is loaded"
-# Says that it is a conflict: the next try of the same load finds the newer set, and holds what is late.
-SET_OVERTAKEN = "landfall: conflict with a newer set, which has replaced a day of this commit"
+# The next try of the same load finds the newer set, and holds what is late.
+SET_OVERTAKEN = "landfall: a newer set has replaced a day of this commit"
 DELIVERED = "landfall: another version of a file of this commit is loaded, and redelivered files are skipped"
 # What a commit that lost a race is told: a part of it is done.
 PARTLY_DONE = (DONE_BEFORE, OVERTAKEN, DELIVERED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -49,13 +49,16 @@ def is_temporary(name: str) -> bool:
     return not base or base.startswith(_HIDDEN) or base.lower().endswith(_TEMPORARY_ENDINGS)
 
 
-def pack(objects: Iterable[Landed], *, max_bytes: int, max_files: int, by_folder: bool) -> list[list[Landed]]:
+def pack(
+    objects: Iterable[Landed], *, max_bytes: int, max_files: int, by_folder: bool, alone: Collection[str] = ()
+) -> list[list[Landed]]:
     """Pack files into batches, in the order given.
 
     Args:
         max_bytes: size of a batch, unless a single file is larger.
         max_files: files in a batch.
         by_folder: a folder is one set that is loaded as a whole or not at all: one batch each, whatever its size.
+        alone: ids of files that get a batch of their own, so that none can take its neighbours with it; not by folder.
     """
     if by_folder:
         folders: dict[str, list[Landed]] = defaultdict(list)
@@ -63,11 +66,13 @@ def pack(objects: Iterable[Landed], *, max_bytes: int, max_files: int, by_folder
             folders[landed.folder].append(landed)
         return [folders[folder] for folder in sorted(folders)]
     batches: list[list[Landed]] = []
-    filled = 0
+    filled, closed = 0, True
     for landed in objects:
-        if not batches or filled + landed.size > max_bytes or len(batches[-1]) >= max_files:
+        single = landed.file_id in alone
+        if closed or single or filled + landed.size > max_bytes or len(batches[-1]) >= max_files:
             batches.append([])
             filled = 0
+        closed = single
         batches[-1].append(landed)
         filled += landed.size
     return batches

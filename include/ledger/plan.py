@@ -121,6 +121,7 @@ def make_plan(
     keys: Mapping[str, str] | None = None,
     vouched: Mapping[str, Vouched] | None = None,
     released: Collection[str] = (),
+    alone: Collection[str] = (),
 ) -> Plan:
     """Pack landed files into batches and name them; the same input gives the same plan.
 
@@ -135,11 +136,12 @@ def make_plan(
         keys: `mask` and `raw` to the names of the keys that the engine has; they count where columns are masked.
         vouched: file id to why the file counts.
         released: ids of files that a person released.
+        alone: ids of files that get a batch of their own, because they have failed before.
     """
     why = vouched or {}
     own = dict(keys or {}) if dataset.pipeline.mask else {}
     named = [f"{kind}:{name}" for kind, name in sorted(own.items())]
-    packed = _packed(dataset, landed, {name for name, reason in why.items() if reason.late})
+    packed = _packed(dataset, landed, {name for name, reason in why.items() if reason.late}, alone)
     kept = packed[:MAX_BATCHES]
     return Plan(
         run_id=run_id,
@@ -170,16 +172,16 @@ def make_plan(
     )
 
 
-def _packed(dataset: Dataset, landed: Iterable[Landed], late: Collection[str]) -> list[list[Landed]]:
+def _packed(
+    dataset: Dataset, landed: Iterable[Landed], late: Collection[str], alone: Collection[str]
+) -> list[list[Landed]]:
     """Pack files; those that come late are no part of a set."""
     by_folder = dataset.pipeline.load.mode == "replace_partition"
     parts: tuple[list[Landed], list[Landed]] = ([], [])
     for item in landed:
         parts[item.file_id in late].append(item)
-    return [
-        *pack(parts[0], max_bytes=MAX_BATCH_BYTES, max_files=MAX_BATCH_FILES, by_folder=by_folder),
-        *pack(parts[1], max_bytes=MAX_BATCH_BYTES, max_files=MAX_BATCH_FILES, by_folder=False),
-    ]
+    most: dict[str, Any] = {"max_bytes": MAX_BATCH_BYTES, "max_files": MAX_BATCH_FILES, "alone": alone}
+    return [*pack(parts[0], by_folder=by_folder, **most), *pack(parts[1], by_folder=False, **most)]
 
 
 def pinned(landed: Landed, why: Vouched | None = None, *, released: bool = False) -> PlannedFile:

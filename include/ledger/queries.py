@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from include.ledger.completeness import LATE
-from include.ledger.states import FileState, current_sql, listed_sql
+from include.ledger.dead_letters import FAILED, FAILED_TOGETHER
+from include.ledger.states import FileState, current_sql, listed_sql, starts_of
 from include.ledger.tables import COUNTS, Ledger
 
 _SHOWN = f"""dataset, file_id, bucket, name, generation, checksum, size, state, reason, batch_id, run_id,
@@ -15,11 +18,17 @@ def states_sql(ledger: Ledger) -> str:
     version = "OVER (PARTITION BY file_id"
     # The latest word of a run that took the file or let go of it, whatever was decided of the file since.
     taken = f"{version} ORDER BY state IN {listed_sql((FileState.PLANNED, FileState.SEEN))} DESC, at DESC)"
+    alone, together = (
+        f"state = '{FileState.SEEN.value}' AND STARTS_WITH(IFNULL(reason, ''), '{code}:')"
+        for code in (FAILED, FAILED_TOGETHER)
+    )
     return (
         f"SELECT file_id, name, generation, state, run_id,"
         f" FIRST_VALUE(IF(state = '{FileState.PLANNED.value}', run_id, NULL)) {taken} AS holder,"
         f" TIMESTAMP_DIFF(CURRENT_TIMESTAMP(), FIRST_VALUE(at) {taken}, SECOND) AS age,"
-        f" LOGICAL_OR(state = '{FileState.RELEASED.value}') {version}) AS released"
+        f" LOGICAL_OR(state = '{FileState.RELEASED.value}') {version}) AS released,"
+        f" COUNT(DISTINCT IF(({alone}) OR ({together}), run_id, NULL)) {version}) AS failures,"
+        f" COUNT(DISTINCT IF({alone}, run_id, NULL)) {version}) AS failures_alone"
         f" FROM {ledger.table('files')} WHERE dataset = @dataset AND bucket = @bucket AND name IN UNNEST(@names)"
         f" QUALIFY ROW_NUMBER() {version} ORDER BY {current_sql()}) = 1"
     )
@@ -101,14 +110,68 @@ def event_sql(ledger: Ledger, state: FileState) -> str:
 def let_go_sql(ledger: Ledger) -> str:
     """Write that a run lets go of files that it had taken and that no other run has taken since.
 
-    Parameters: @dataset, @run_id, @ids, @reason.
+    Parameters: @dataset, @run_id, @files (fields: REASON_TYPES).
     """
     columns = "file_id, bucket, name, generation, checksum, size, batch_id"
     return (
         f"INSERT INTO {ledger.table('files')} (dataset, run_id, state, reason, {columns}, {', '.join(COUNTS)}, at)\n"
-        f"SELECT dataset, run_id, '{FileState.SEEN.value}', @reason, {columns}, {', '.join(COUNTS)},"
-        f" CURRENT_TIMESTAMP() FROM {ledger.table('files')} WHERE dataset = @dataset AND file_id IN UNNEST(@ids)"
+        f"SELECT c.dataset, c.run_id, '{FileState.SEEN.value}', f.why, {_of('c', columns)},"
+        f" {_of('c', ', '.join(COUNTS))}, CURRENT_TIMESTAMP()"
+        f" FROM (SELECT * FROM {ledger.table('files')} WHERE dataset = @dataset"
         f" AND state IN {listed_sql((FileState.PLANNED, FileState.SEEN))}"
         " QUALIFY ROW_NUMBER() OVER (PARTITION BY file_id ORDER BY at DESC) = 1"
-        f" AND state = '{FileState.PLANNED.value}' AND run_id = @run_id"
+        f" AND state = '{FileState.PLANNED.value}' AND run_id = @run_id) AS c"
+        " JOIN UNNEST(@files) AS f ON f.file_id = c.file_id"
     )
+
+
+REASON_TYPES = {"file_id": "STRING", "why": "STRING"}
+
+
+def decide_sql(ledger: Ledger, state: FileState, starts: Iterable[FileState] = ()) -> str:
+    """Write what was decided of file versions, of those alone that may go to this state now.
+
+    Parameters: @dataset, @run_id, @files (fields: REASON_TYPES).
+
+    Args:
+        ledger: where to.
+        state: the new state.
+        starts: states that they may be in; none: those of the table of moves.
+    """
+    columns = "file_id, bucket, name, generation, checksum, size, batch_id, voucher, vouched_at"
+    legal = frozenset(starts) or starts_of(state)
+    return (
+        f"INSERT INTO {ledger.table('files')} (dataset, run_id, state, reason, {columns}, {', '.join(COUNTS)}, at)\n"
+        f"SELECT c.dataset, @run_id, '{state.value}', f.why, {_of('c', columns)}, {_of('c', ', '.join(COUNTS))},"
+        f" CURRENT_TIMESTAMP() FROM {ledger.table('files_current')} AS c JOIN UNNEST(@files) AS f"
+        f" ON f.file_id = c.file_id WHERE c.dataset = @dataset AND c.state IN {listed_sql(legal)}"
+    )
+
+
+def failures_sql(ledger: Ledger) -> str:
+    """Every failure for good of some file versions, in the order of time. Parameters: @dataset, @ids."""
+    codes = " OR ".join(f"STARTS_WITH(reason, '{code}:')" for code in (FAILED, FAILED_TOGETHER))
+    return (
+        f"SELECT file_id, run_id, batch_id, reason, at FROM {ledger.table('files')} WHERE dataset = @dataset"
+        f" AND file_id IN UNNEST(@ids) AND state = '{FileState.SEEN.value}' AND ({codes}) ORDER BY file_id, at"
+    )
+
+
+def versions_sql(ledger: Ledger) -> str:
+    """Versions of objects, by file id or by name, and their states. Parameters: @dataset (empty: all), @wanted."""
+    return (
+        f"SELECT {_SHOWN} FROM {ledger.table('files_current')} WHERE @dataset IN ('', dataset)"
+        " AND (file_id IN UNNEST(@wanted) OR name IN UNNEST(@wanted)) ORDER BY dataset, name, generation"
+    )
+
+
+def names_sql(ledger: Ledger) -> str:
+    """Names of objects of which a version is in one of some states. Parameters: @dataset (empty: all), @states."""
+    return (
+        f"SELECT DISTINCT name FROM {ledger.table('files_current')} WHERE @dataset IN ('', dataset)"
+        " AND state IN UNNEST(@states) ORDER BY name LIMIT 10000"
+    )
+
+
+def _of(alias: str, columns: str) -> str:
+    return ", ".join(f"{alias}.{name.strip()}" for name in columns.split(","))

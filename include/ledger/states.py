@@ -42,25 +42,27 @@ class Move:
 
 _S = FileState
 PLAN, FUNCTION, LOAD = "plan", "function", "load"
-FORCE, RELEASE, REJECT, REPLAY = "person: force", "person: release", "person: reject", "person: replay"
+FORCE, RELEASE, REJECT, RETRY = "person: force", "person: release", "person: reject", "person: retry"
 
 _AGAIN = "the run that took it has ended, or its lease has run out"
 _LETS_GO = "the run that took it cannot load it, or another run was faster with a part of its batch"
 _REDELIVERED = "another version of it is loaded, and `load.redelivered` is `skip`"
 _NEWER = "a newer version of it is loaded"
+_POISON = "it failed for good in `retry.attempts` runs, in one of them alone in its batch"
 _UNREAD = "it comes after its set, or is not what its set's manifest says"
 
 MOVES: Final = (
     Move(_S.SEEN, _S.PLANNED, PLAN, "a run takes it"),
     Move(_S.SEEN, _S.REJECTED, PLAN, _REDELIVERED),
     Move(_S.SEEN, _S.HELD, PLAN, _UNREAD),
+    Move(_S.SEEN, _S.DEAD_LETTERED, LOAD, _POISON),
     Move(_S.SEEN, _S.SUPERSEDED, LOAD, _NEWER),
     Move(_S.PLANNED, _S.TRANSFORMED, FUNCTION, "the manifest of its batch is published"),
     Move(_S.PLANNED, _S.PLANNED, PLAN, _AGAIN),
     Move(_S.PLANNED, _S.REJECTED, PLAN, _REDELIVERED),
     Move(_S.PLANNED, _S.HELD, PLAN, _UNREAD),
     Move(_S.PLANNED, _S.SEEN, LOAD, _LETS_GO),
-    Move(_S.PLANNED, _S.DEAD_LETTERED, LOAD, "it failed for good `retry.attempts` times"),
+    Move(_S.PLANNED, _S.DEAD_LETTERED, PLAN, "the same, and the run that took it last could not say so"),
     Move(_S.PLANNED, _S.SUPERSEDED, LOAD, _NEWER),
     Move(_S.TRANSFORMED, _S.LOADED, LOAD, "the transaction commits its rows"),
     Move(_S.TRANSFORMED, _S.HELD, LOAD, "it is wrong as a whole, or above the tolerance"),
@@ -72,9 +74,10 @@ MOVES: Final = (
     Move(_S.HELD, _S.LOADED, LOAD, "it goes along with its set, of which another file was mended"),
     Move(_S.HELD, _S.SUPERSEDED, LOAD, _NEWER),
     Move(_S.RELEASED, _S.PLANNED, PLAN, "a run takes it; neither tolerance nor completeness holds it again"),
+    Move(_S.RELEASED, _S.DEAD_LETTERED, LOAD, _POISON),
     Move(_S.RELEASED, _S.SUPERSEDED, LOAD, _NEWER),
     Move(_S.REJECTED, _S.PLANNED, FORCE, "the DAG is triggered with `force`"),
-    Move(_S.DEAD_LETTERED, _S.PLANNED, REPLAY, "it is replayed"),
+    Move(_S.DEAD_LETTERED, _S.PLANNED, RETRY, "it is moved back to where it landed, as a new version"),
     Move(_S.DEAD_LETTERED, _S.SUPERSEDED, LOAD, _NEWER),
     Move(_S.LOADED, _S.LOADED, FORCE, "the DAG is triggered with `force`; its rows are replaced"),
     Move(_S.LOADED, _S.SUPERSEDED, LOAD, "a newer version is loaded in its place"),
@@ -97,6 +100,16 @@ _TIERS: Final = (*((state,) for state in LASTING), DECIDED)
 def is_final(state: str | None) -> bool:
     """Whether no run takes a file in this state by itself; None is a file that the ledger never saw."""
     return FileState(state or FileState.SEEN) not in OPEN
+
+
+def starts_of(end: FileState, who: str = "") -> frozenset[FileState]:
+    """Return the states from which a file may go to another.
+
+    Args:
+        end: where to.
+        who: what makes the move; empty: anything.
+    """
+    return frozenset(move.start for move in MOVES if move.end == end and who in ("", move.who))
 
 
 def may_move(start: str | None, end: str) -> bool:

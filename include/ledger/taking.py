@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from include.ledger.dead_letters import is_due
 from include.ledger.landing import Landed
 from include.ledger.states import DONE, LASTING, FileState, is_final
 from include.spec.pipeline import Load
@@ -23,6 +24,8 @@ class Known:
         holder: the run that has taken it and not let go of it since.
         age: seconds since then, by the warehouse's clock.
         released: a person said once that tolerance and completeness do not hold this version.
+        failures: runs in which it failed for good.
+        failures_alone: those of them in which nothing else was in its batch.
     """
 
     file_id: str
@@ -33,6 +36,8 @@ class Known:
     holder: str | None = None
     age: int = 0
     released: bool = False
+    failures: int = 0
+    failures_alone: int = 0
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Known:
@@ -50,6 +55,8 @@ class Taken:
         leased: files that another run has taken that has not ended.
         turned_away: redelivered files that the policy `skip` does not load.
         released: ids of files that a person released.
+        failed: ids of files that failed in a run before.
+        dead: files that have failed too often, and those that are dead letters and were not moved away.
     """
 
     open: tuple[Landed, ...] = ()
@@ -57,6 +64,8 @@ class Taken:
     leased: tuple[Landed, ...] = ()
     turned_away: tuple[Landed, ...] = ()
     released: frozenset[str] = frozenset()
+    failed: frozenset[str] = frozenset()
+    dead: tuple[Landed, ...] = ()
 
 
 def take(
@@ -68,6 +77,7 @@ def take(
     lease: float,
     ended: Callable[[str], bool],
     force: bool = False,
+    attempts: int = 0,
 ) -> Taken:
     """Decide what a run does with each landed file.
 
@@ -82,30 +92,39 @@ def take(
         lease: seconds for which a run that has taken a file is left alone with it.
         ended: whether a run is known to have ended; its leases are void.
         force: a person wants them all, whatever their state.
+        attempts: runs in which a file may fail; 0: any number.
     """
     states = {item.file_id: item for item in known}
     # An object has one current version. Were two listed, the older would be read for nothing.
     newest = {item.name: item for item in sorted(landed, key=lambda item: item.generation)}
     files = sorted(newest.values(), key=lambda item: item.name)
     released = frozenset(item.file_id for item in known if item.released)
+    failed = frozenset(item.file_id for item in known if item.failures)
     if force:
-        return Taken(open=tuple(files), released=released)
+        return Taken(open=tuple(files), released=released, failed=failed)
     gone = _memo(ended)
     leased = {f.file_id for f in files if _leased(states.get(f.file_id), run_id, lease, gone)}
     free = {f.file_id for f in files if not is_final(_state(states, f))} - leased
     away = _redelivered(files, known) & free if load.policy == "skip" else set()
+    dead = {f.file_id for f in files if f.file_id in free and is_due(states.get(f.file_id), attempts)}
     if load.mode == "replace_partition":
         leased = _whole_folders(files, leased, leased | free)
         away = _whole_folders(files, away, free)
         held = {f.file_id for f in files if _state(states, f) == FileState.HELD}
         free |= _whole_folders(files, free, held)
-    free -= leased | away
+        # A set in which one file was mended since is tried again as a whole.
+        dead -= _whole_folders(files, free - dead, dead)
+    dead -= leased | away
+    free -= leased | away | dead
+    dead |= {f.file_id for f in files if _state(states, f) == FileState.DEAD_LETTERED}
     return Taken(
         open=_kept(files, free),
         left_behind=tuple(f for f in files if _state(states, f) in DONE),
         leased=_kept(files, leased),
         turned_away=_kept(files, away),
         released=released,
+        failed=failed,
+        dead=_kept(files, dead),
     )
 
 

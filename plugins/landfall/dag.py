@@ -108,7 +108,20 @@ def _form() -> dict[str, Param]:
             False, type=["null", "boolean"], title="Load again",
             description="also files that are loaded or held already; their rows are replaced", **_DIALECT,
         ),
+        "release": _names("Release", "held files to load in spite of the tolerance or of an incomplete set"),
+        "reject": _names("Reject", "held files that are not to be loaded; they go to the archive"),
+        "reason": Param(
+            None, type=["null", "string"], title="Reason", description="why files are rejected", **_DIALECT
+        ),
+        "retry": _names("Retry", "dead letters to move back to where they landed"),
     }  # fmt: skip
+
+
+def _names(title: str, what: str) -> Param:
+    description = f"{what}: object names, addresses or file ids"
+    return Param(
+        None, type=["null", "array"], items={"type": "string"}, title=title, description=description, **_DIALECT
+    )
 
 
 def _deadline(dataset: Dataset) -> Any:  # noqa: ANN401 - absent on versions without a usable one

@@ -13,11 +13,12 @@ class TerminalFailure(AirflowFailException):
     Args:
         message: what happened, where, and what to do.
         files: addresses of the files it happened to.
+        code: the transform function's own word for it; empty: it is not the function's.
     """
 
-    def __init__(self, message: str, *, files: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, *, files: Sequence[str] = (), code: str = "") -> None:
         super().__init__(message)
-        self.files = tuple(files)
+        self.files, self.code = tuple(files), code
 
 
 class Missing(TerminalFailure):
@@ -49,6 +50,7 @@ class TransientFailure(Exception):
         retry_after: seconds before which it need not be tried again; 0: nobody said.
         outage: the service itself does not work, which its circuit breaker counts.
         delivered: False where the service never got the call, so that no call can be made twice by repeating it.
+        code: the transform function's own word for it; empty: it is not the function's.
     """
 
     def __init__(
@@ -59,9 +61,10 @@ class TransientFailure(Exception):
         retry_after: float = 0.0,
         outage: bool = False,
         delivered: bool = True,
+        code: str = "",
     ) -> None:
         super().__init__(message)
-        self.files = tuple(files)
+        self.files, self.code = tuple(files), code
         self.retry_after, self.outage, self.delivered = retry_after, outage, delivered
 
 

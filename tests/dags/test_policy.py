@@ -46,7 +46,7 @@ def test_a_dag_catches_nothing_up_and_runs_once_at_a_time(dag: Any) -> None:
 
 @every_dag
 def test_a_dag_offers_a_form_that_may_be_sent_as_it_is(dag: Any) -> None:
-    assert set(dag.params) == {"files", "prefix", "force"}
+    assert set(dag.params) == {"files", "prefix", "force", "release", "reject", "reason", "retry"}
     # The UI marks a field that cannot be null as required, and an empty one then keeps the button from working.
     assert all("null" in dag.params.get_param(name).schema["type"] for name in dag.params)
 

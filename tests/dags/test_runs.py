@@ -246,10 +246,8 @@ def test_a_file_whose_run_failed_is_found_again(case: Any, monkeypatch: pytest.M
 def test_a_run_that_could_transform_nothing_lets_go_of_its_files(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     it = case()
     it.land("a.csv", "id,day,name\n1,2026-01-01,x\n")
-    from landfall.gcp.transform import TransformBatch
-
     with monkeypatch.context() as broken:
-        broken.setattr(TransformBatch, "_post", _refuse)
+        broken.setattr("landfall.gcp.function._post", _refuse)
         failed = it.run()
     assert failed.state == "failed"
     assert it.files() == {"a.csv": "seen: given_up"}

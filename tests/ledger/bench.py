@@ -97,7 +97,8 @@ class Bench:
     def event(self, file: str, state: str, generation: int = 1, run: str = "late") -> None:
         """Write what a run says of a file outside of a commit."""
         row = {"file_id": f"{file}@{generation}", "bucket": "b", "name": file, "generation": generation,
-               "checksum": "", "size": 1, "batch_id": None, "reason": None}  # fmt: skip
+               "checksum": "", "size": 1, "batch_id": None, "reason": None, "voucher": "",
+               "vouched_at": None}  # fmt: skip
         parameters = {"dataset": self.dataset.name, "run_id": run, "files": Structs(EVENT_TYPES, [row])}
         self.warehouse.query(event_sql(self.ledger, FileState(state)), parameters)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from include.ledger.queries import let_go_sql
+from include.ledger.queries import REASON_TYPES, let_go_sql
 from landfall.errors import TerminalFailure, TransientFailure
-from landfall.gcp.warehouse import Warehouse
+from landfall.gcp.warehouse import Structs, Warehouse
 from tests.ledger.bench import Bench
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -84,7 +84,7 @@ def test_a_set_that_loses_a_race_against_a_newer_one_of_its_day_commits_nothing_
 ) -> None:
     bench = Bench(warehouse, "replace_partition")
     bench.commit({"new.csv": [(1, "2026-01-02", "new")]}, vouched=NOON)
-    with pytest.raises(TransientFailure, match="conflict with a newer set"):
+    with pytest.raises(TransientFailure, match="a newer set has replaced a day"):
         bench.commit({"old.csv": [(2, "2026-01-01", "a"), (3, "2026-01-02", "b")]}, vouched=NOON - timedelta(hours=1))
     assert bench.rows() == [(1, "2026-01-02", "new")]
     bench.commit({"other.csv": [(4, "2026-01-01", "c")]}, vouched=NOON - timedelta(hours=1))
@@ -214,7 +214,8 @@ def test_the_ledger_names_the_run_that_has_taken_a_file_until_it_lets_go(warehou
     assert bench.known("a.csv") == {}
     bench.event("a.csv", "planned", run="first")
     bench.event("a.csv", "planned", run="second")
-    parameters = {"dataset": bench.dataset.name, "ids": ["a.csv@1"], "reason": "given_up: it failed"}
+    files = Structs(REASON_TYPES, [{"file_id": "a.csv@1", "why": "given_up: it failed"}])
+    parameters = {"dataset": bench.dataset.name, "files": files}
     warehouse.query(let_go_sql(bench.ledger), {**parameters, "run_id": "first"})
     assert bench.known("a.csv")["a.csv@1"].holder == "second"
     warehouse.query(let_go_sql(bench.ledger), {**parameters, "run_id": "second"})

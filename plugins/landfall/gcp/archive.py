@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -68,9 +68,9 @@ class ArchiveFiles(BaseOperator):
             tell_held(context, site.dataset, held)
         tell_evolved(context, site.dataset, self._evolved(site, plan), load.get("added", []))
         account = {name: value for name, value in load.items() if isinstance(value, int)}
-        report = {**account, "files": len(rows), "held": len(held), "archived": moved}
+        report = {**account, "files": len(rows), "held": len(held), "archived": moved, "dead": len(load["dead"])}
         self._emit(context, report)
-        self._fail_if_failed(plan, load["failed"])
+        self._fail_if_failed(plan, load["failed"], load["dead"])
         return report
 
     def _move_vouchers(self, site: Site, plan: Plan, loaded: set[str]) -> None:
@@ -100,21 +100,34 @@ class ArchiveFiles(BaseOperator):
         for asset in self.outlets:
             context["outlet_events"][asset].extra = report
 
-    def _fail_if_failed(self, plan: Plan, failed: list[int]) -> None:
+    def _fail_if_failed(self, plan: Plan, failed: list[int], dead: list[str]) -> None:
         if not failed:
             return
         files = [file.uri for number in failed for file in plan.batches[number].files]
         numbers = ", ".join(str(number) for number in failed)
-        shown = ", ".join(files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "")
-        message = f"batch {numbers} was not loaded; everything else was. The next run tries again: {shown}"
+        again = [uri for uri in files if uri not in dead]
+        message = f"batch {numbers} was not loaded; everything else was."
+        if again:
+            message += f" The next run tries again: {_shown(again)}."
+        if dead:
+            message += f" Dead letters, which no run tries again: {_shown(dead)}"
         raise TerminalFailure(message, files=files)
+
+
+def _shown(uris: list[str]) -> str:
+    return ", ".join(uris[:5]) + (f" and {len(uris) - 5} more" if len(uris) > 5 else "")
 
 
 def move_to_archive(site: Site, files: Iterable[PlannedFile]) -> int:
     """Move file versions from where they landed to the archive; returns how many were still there to move."""
+    return move_files(site, files, lambda file: archive_uri(site.settings.archive, site.dataset.name, file))
+
+
+def move_files(site: Site, files: Iterable[PlannedFile], where: Callable[[PlannedFile], str]) -> int:
+    """Move file versions from where they landed to elsewhere; returns how many were still there to move."""
 
     def move(file: PlannedFile) -> bool:
-        destination = archive_uri(site.settings.archive, site.dataset.name, file)
+        destination = where(file)
         with boundary("archive.file"):
             moved = site.storage.move(file.uri, file.generation, destination)
         if not moved:

@@ -78,6 +78,17 @@ def post_batch(
         raise
 
 
+def answers(url: str) -> bool:
+    """Whether the function answers now; one call, of which nothing is counted."""
+    import requests
+
+    try:
+        _ask(url)
+    except (TerminalFailure, TransientFailure, requests.RequestException):
+        return False
+    return True
+
+
 def _ask(url: str) -> Deployed:
     import requests
 

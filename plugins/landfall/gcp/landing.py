@@ -92,13 +92,14 @@ class Findings:
     @property
     def needs_run(self) -> bool:
         """Whether there is anything for a run to do."""
-        return bool(self.taken.open or self.taken.turned_away or self.held)
+        return bool(self.taken.open or self.taken.turned_away or self.taken.dead or self.held)
 
     def __str__(self) -> str:
         """What a person wants to know of it, in one line."""
         parts = [f"{len(self.open)} files to load"]
         counts = (
             (len(self.held), "to hold"),
+            (len(self.taken.dead), "have failed too often and become dead letters"),
             (len(self.taken.leased), "are taken by another run"),
             (len(self.taken.turned_away), "are new versions of loaded files and are turned away"),
         )
@@ -136,7 +137,11 @@ def look(
         return Findings()
     known = ask_states(site, bucket, (item.name for item in (*landed, *vouchers)))
     lease = site.settings.lease_seconds
-    taken = take(landed, known, site.dataset.pipeline.load, run_id=run_id, lease=lease, ended=ended, force=force)
+    pipeline = site.dataset.pipeline
+    taken = take(
+        landed, known, pipeline.load, run_id=run_id, lease=lease, ended=ended, force=force,
+        attempts=pipeline.retry.attempts,
+    )  # fmt: skip
 
     def wanted(name: str) -> bool:
         return name.startswith(prefix) and (not names or name in names)
@@ -149,6 +154,7 @@ def look(
         left_behind=() if force else (*behind, *arrived.left),
         leased=tuple(item for item in taken.leased if wanted(item.name)),
         turned_away=tuple(item for item in taken.turned_away if wanted(item.name)),
+        dead=tuple(item for item in taken.dead if wanted(item.name)),
     )
     return Findings(taken, arrived.vouched, arrived.held, arrived.waiting)
 

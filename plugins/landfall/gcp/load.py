@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from landfall.gcp.landing import Site
 
 
-_FAILED = "given_up: the run that had taken it could not load it"
 _OVERTAKEN = "given_up: another run was faster with a part of its batch; the rest is planned anew"
 
 
@@ -44,21 +44,48 @@ class LoadBatches(BaseOperator):
         """
         from include.ledger.plan import Plan
         from landfall.gcp.events import let_go
+        from landfall.gcp.failures import GIVEN_UP
         from landfall.gcp.landing import Site
 
         site = Site.of(self.dataset)
         plan_uri = context["ti"].xcom_pull(task_ids="plan")[0]["plan"]
         plan = Plan.model_validate_json(site.storage.read(plan_uri))
+        done = {result["batch"]: result["manifest"] for result in self.manifests or () if result}
+        failed = [batch.number for batch in plan.batches if batch.number not in done]
+        if not done:
+            dead = self._give_up(context, site, plan, failed)
+            raise TerminalFailure(_nothing(plan, dead), files=[file.uri for file in plan.files])
         try:
-            result, left = self._load(site, plan)
+            result, left = self._load(site, plan, done)
         except TerminalFailure:
-            let_go(site, plan.run_id, plan.files, _FAILED)
+            self._give_up(context, site, plan, failed)
+            committable = (file for number in done for file in plan.batches[number].files)
+            let_go(site, plan.run_id, {file.file_id: GIVEN_UP for file in committable})
             raise
-        let_go(site, plan.run_id, [file for n in result["failed"] for file in plan.batches[n].files], _FAILED)
-        let_go(site, plan.run_id, left, _OVERTAKEN)
-        return {"plan": plan_uri, **result}
+        dead = self._give_up(context, site, plan, failed)
+        let_go(site, plan.run_id, {file.file_id: _OVERTAKEN for file in left})
+        return {"plan": plan_uri, "failed": failed, "dead": dead, **result}
 
-    def _load(self, site: Site, plan: Plan) -> tuple[dict[str, Any], list[PlannedFile]]:
+    def _give_up(self, context: Context, site: Site, plan: Plan, failed: list[int]) -> list[str]:
+        """Let go of the files of failed batches; returns the addresses of those that have failed too often."""
+        from landfall.gcp.dead_letters import bury
+        from landfall.gcp.events import let_go
+        from landfall.gcp.failures import GIVEN_UP, given_up
+
+        if not failed:
+            return []
+        reasons = given_up(site, plan, failed)
+        let_go(site, plan.run_id, reasons)
+        whole = site.dataset.pipeline.load.mode == "replace_partition"
+        groups = [
+            group
+            for number in failed
+            for group in ([plan.batches[number].files] if whole else [(file,) for file in plan.batches[number].files])
+            if reasons[group[0].file_id] != GIVEN_UP
+        ]
+        return [file.uri for file in bury(context, site, groups, let_go=True)]
+
+    def _load(self, site: Site, plan: Plan, done: Mapping[int, str]) -> tuple[dict[str, Any], list[PlannedFile]]:
         """Commit what can be; returns what is told of it, and the files that other runs' commits left open."""
         from include.ledger.accounts import file_rows
         from include.ledger.commit import Commit
@@ -69,12 +96,6 @@ class LoadBatches(BaseOperator):
         from landfall.gcp.staging import read_manifest, stage, stage_rows
         from landfall.gcp.target import ready_target
 
-        done = {result["batch"]: result["manifest"] for result in self.manifests or () if result}
-        failed = [batch.number for batch in plan.batches if batch.number not in done]
-        if not done:
-            names = ", ".join(file.uri for file in plan.files[:5])
-            raise TerminalFailure(f"no batch was transformed; see the transform task's log. Files: {names}",
-                                  files=[file.uri for file in plan.files])  # fmt: skip
         manifests = {number: read_manifest(site, uri) for number, uri in sorted(done.items())}
         files = file_rows(plan, manifests, whole_sets=site.dataset.pipeline.load.mode == "replace_partition")
         drift = ready_target(site, joined(manifests, [file["file_id"] for file in files if file["state"] == "loaded"]))
@@ -94,7 +115,13 @@ class LoadBatches(BaseOperator):
         brought = Brought(plan, manifests, done, files, drift)
         name, batches, left = commit_brought(site, commit, brought)
         added = [column.name for column in drift.added]
-        return {"commit": name, "failed": failed, "added": added, "left": len(left), **_totals(batches)}, left
+        return {"commit": name, "added": added, "left": len(left), **_totals(batches)}, left
+
+
+def _nothing(plan: Plan, dead: Sequence[str]) -> str:
+    shown = ", ".join(file.uri for file in plan.files[:5])
+    more = f"; dead letters now: {', '.join(dead[:5])}" if dead else ""
+    return f"no batch was transformed; see the transform task's log. Files: {shown}{more}"
 
 
 def _totals(batches: list[dict[str, Any]]) -> dict[str, int]:

@@ -29,11 +29,13 @@ class WaitForFiles(BaseSensorOperator):
         self.once = once
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once."""
+        """Do what a person decided in the form, and look once."""
+        from landfall.gcp.decisions import decide_by_form
         from landfall.gcp.landing import Site, look
         from landfall.gcp.selection import selection
 
         site = Site.of(self.dataset)
+        decide_by_form(context, site)
         found = look(site, **selection(context, site))
         self.log.info("%s", found)
         if found.needs_run:

@@ -35,7 +35,8 @@ class PlanRun(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Write plan.json and the ledger's `planned` events."""
-        from include.ledger.plan import make_plan
+        from include.ledger.plan import make_plan, pinned
+        from landfall.gcp.dead_letters import bury
         from landfall.gcp.function import ask_function
         from landfall.gcp.landing import Site, look
         from landfall.gcp.redelivered import turn_away
@@ -50,6 +51,8 @@ class PlanRun(BaseOperator):
             self._hold(context, site, found.held)
         if found.taken.turned_away:
             turn_away(context, site, found.taken.turned_away)
+        if found.taken.dead:
+            bury(context, site, [(pinned(item),) for item in found.taken.dead])
         if not found.open:
             raise AirflowSkipException(f"nothing is left to load: {found}")
         deployed = ask_function(site.settings.function_url, site.breakers.function)
@@ -61,6 +64,7 @@ class PlanRun(BaseOperator):
             force=chosen["force"],
             left_behind=found.taken.left_behind,
             released=found.taken.released,
+            alone=found.taken.failed,
             engine=deployed.engine,
             keys=deployed.keys,
             vouched=found.vouched,

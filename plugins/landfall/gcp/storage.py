@@ -137,13 +137,48 @@ class Storage:
         with boundary("move.delete"):
             return self._delete(uri, generation)
 
-    def _copy(self, uri: str, generation: int, destination: str) -> None:
+    def move_back(self, uri: str, destination: str, checksum: str) -> int:
+        """Move an object to where there is none; returns its new generation. It can be done again where it broke off.
+
+        Args:
+            checksum: of its content.
+
+        Raises:
+            Missing: there is no object to move.
+            Changed: another object is in its place.
+        """
+        source = self._call(f"look at {uri}", lambda: self._get(uri))
+        there = self._call(f"look at {destination}", lambda: self._get(destination))
+        if source is None:
+            if there is None or there.crc32c != checksum:
+                raise Missing(f"{uri}: there is no such object")
+            return int(there.generation)
+        if there is None:
+            with boundary("move.copy"):
+                self._copy(uri, int(source.generation), destination, only_new=True)
+            there = self._call(f"look at {destination}", lambda: self._get(destination))
+        if there is None or there.crc32c != source.crc32c:
+            raise Changed(f"{destination} is another object by now; {uri} stays where it is")
+        with boundary("move.delete"):
+            self._delete(uri, int(source.generation))
+        return int(there.generation)
+
+    def delete(self, uri: str) -> None:
+        """Delete an object, if it is there."""
+        generation = self.generation(uri)
+        if generation is not None:
+            self._delete(uri, generation)
+
+    def _copy(self, uri: str, generation: int, destination: str, *, only_new: bool = False) -> None:
         source, target = self._blob(uri), self._blob(destination)
         token: str | None = None
 
         def step() -> str | None:
             rewritten: str | None
-            rewritten, _, _ = target.rewrite(source, token=token, if_source_generation_match=generation, **_ONE_TRY)
+            rewritten, _, _ = target.rewrite(
+                source, token=token, if_source_generation_match=generation,
+                if_generation_match=0 if only_new else None, **_ONE_TRY,
+            )  # fmt: skip
             return rewritten
 
         while True:  # large objects are copied in several calls, each of which can be made again

@@ -33,14 +33,25 @@ class TransformBatch(BaseOperator):
         self.batch = batch
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Post the batch; returns the manifest's address, the batch's number and the counts."""
+        """Post the batch; returns the manifest's address, the batch's number and the counts.
+
+        Raises:
+            TerminalFailure, TransientFailure: there is no manifest; why is noted for `load`.
+        """
         from include.ledger.plan import Plan
+        from landfall.errors import TerminalFailure, TransientFailure
+        from landfall.gcp.failures import note_failure
         from landfall.gcp.landing import Site
 
         site = Site.of(self.dataset)
         plan = Plan.model_validate_json(site.storage.read(self.batch["plan"]))
         batch = plan.batches[self.batch["batch"]]
-        result = transform_batch(site, plan, batch, context["ti"].try_number)
+        attempt = context["ti"].try_number
+        try:
+            result = transform_batch(site, plan, batch, attempt)
+        except (TerminalFailure, TransientFailure) as failure:
+            note_failure(site, plan.run_id, batch, attempt, failure)
+            raise
         self.log.info(
             "batch %d: %s records = %s loaded + %s filtered + %s duplicates + %s quarantined (%s of %s files held)",
             batch.number, result["records"], result["loaded"], result["filtered"], result["duplicates"],

@@ -13,7 +13,8 @@ _SUMMARY = 160
 _FILES = 20
 _SUBJECTS = {
     "deadline_missed": "deadline missed", "held": "files held", "redelivered": "files turned away",
-    "evolved": "columns added", "service_down": "service down", "service_up": "service up",
+    "evolved": "columns added", "dead_lettered": "files failed for good", "rejected": "files rejected",
+    "service_down": "service down", "service_up": "service up",
 }  # fmt: skip
 _LOST = "the task ended without saying why: killed, out of memory, or its worker was lost"
 
@@ -23,8 +24,9 @@ class Alert:
     """One failure, as people are told of it.
 
     Args:
-        kind: failure; held, of files that wait for a person; redelivered, of files that were turned away; evolved, of
-            new columns in the target; service_down and service_up, of a service that all datasets share; or
+        kind: failure; held, of files that wait for a person; redelivered, of files that were turned away; rejected, of
+            files that a person does not want; dead_lettered, of files that no run tries again; evolved, of new columns
+            in the target; service_down and service_up, of a service that all datasets share; or
             deadline_missed, of a whole run (no task, no tries).
         map_index: of a mapped task; -1 for one that is not mapped.
         try_number: the try that failed, from 1.

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from landfall.compat import AirflowSkipException
+from landfall.errors import TerminalFailure
 
 _RUNS = itertools.count(1)
 
@@ -105,8 +106,13 @@ class Steps:
                 done.append(step.execute(context))
             except Exception as error:  # noqa: BLE001 - a failed task; the others go on
                 failed.append(error)
-        if done:
-            load = LoadBatches(task_id="load", dataset=self.name, manifests=done)
+        load = LoadBatches(task_id="load", dataset=self.name, manifests=done)
+        if not done:
+            try:
+                load.execute(context)
+            except TerminalFailure as error:
+                failed.append(error)
+        else:
             results["load"] = load.execute(context)
             VerifyLoad(task_id="verify", dataset=self.name).execute(context)
             if archived:

@@ -14,6 +14,7 @@ from google.api_core.exceptions import from_http_status  # noqa: TID253 - what i
 from google.auth import exceptions as auth  # noqa: TID253
 
 from include.ledger.commit import COUNT_DIFFERS, DONE_BEFORE, OVERTAKEN
+from include.ledger.landing import Landed
 from landfall.errors import (
     Changed,
     CountDiffers,
@@ -191,12 +192,16 @@ ARGUMENTS: dict[type, dict[str, tuple[Any, ...]]] = {
     Storage: {
         "find": ("b", "x/*.csv"), "read": ("gs://b/n",), "write": ("gs://b/n", b"x"), "generation": ("gs://b/n",),
         "move": ("gs://b/n", 1, "gs://c/n"), "_copy": ("gs://b/n", 1, "gs://c/n"), "_delete": ("gs://b/n", 1),
+        "move_back": ("gs://b/n", "gs://c/n", "AAAAAA=="), "delete": ("gs://b/n",), "now": ("gs://b/n",),
+        "read_version": (Landed("b", "n", 1, 1, ""),),
     },
     Warehouse: {
         "query": ("SELECT 1",), "run_once": ("SELECT 1", {}, "n"), "load_parquet": (["gs://b/n"], "p.d.t", (), "n"),
-        "columns": ("d.t",), "ensure_dataset": ("d",),
+        "columns": ("d.t",), "ensure_dataset": ("d",), "row_count": ("d.t",), "rows": ("d.t", ["c"]),
+        "change": ("UPDATE t SET c = 1 WHERE TRUE",),
     },
 }  # fmt: skip
+NAMED: dict[str, dict[str, Any]] = {"rows": {"limit": 1}}
 MADE: dict[type, Callable[[], Any]] = {
     Storage: lambda: Storage("c"), Warehouse: lambda: Warehouse("c", "p", "US"),
 }  # fmt: skip
@@ -217,11 +222,11 @@ def test_nothing_of_the_client_library_escapes_and_its_own_retry_is_off(service:
     def run(client: Failing) -> None:
         caller = MADE[service]()
         caller.client = client
-        getattr(caller, method)(*ARGUMENTS[service][method])
+        getattr(caller, method)(*ARGUMENTS[service][method], **NAMED.get(method, {}))
 
     for error, kind, outage in {Storage: STORAGE, Warehouse: WAREHOUSE}[service]:
         client = Failing(error)
-        if method in ("move", "_delete") and kind in (Missing, Changed):
+        if method in ("move", "_delete", "read_version") and kind in (Missing, Changed):
             run(client)  # another try moved it, or a newer one is in its place
             assert client.calls == 1
             continue

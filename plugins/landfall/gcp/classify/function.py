@@ -33,10 +33,11 @@ def failure_of(answer: Response, url: str) -> Failure:
     status, asked = answer.status_code, asked_to_wait(answer)
     error = _own_error(answer)
     if error is not None:
-        text = f"the function answered {status} {error.get('code')}: {error.get('message', 'no reason was given')}"
+        code = str(error.get("code", ""))
+        text = f"the function answered {status} {code}: {error.get('message', 'no reason was given')}"
         if error["retryable"]:
-            return TransientFailure(text, retry_after=asked)
-        return TerminalFailure(text)
+            return TransientFailure(text, retry_after=asked, code=code)
+        return TerminalFailure(text, code=code)
     text = f"the platform answered {status} in place of the function at {url}"
     if status == 429:
         text = f"{text}: no instance is free; raise its most instances if that goes on"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from include.ledger.commit import COUNT_DIFFERS, DONE_BEFORE, OVERTAKEN
+from include.ledger.commit import COUNT_DIFFERS, DONE_BEFORE, OVERTAKEN, SET_OVERTAKEN
 from landfall.errors import (
     CountDiffers,
     Failure,
@@ -46,6 +46,7 @@ def classify_warehouse(error: Exception, what: str) -> Failure | None:
     | reason | means |
     |---|---|
     | an ASSERT of our commit | `LoadedBefore`, `Overtaken`, `CountDiffers` |
+    | a newer set that came between | transient: the next try plans the rest of it |
     | a transaction that was cancelled for another | transient; of a job `LostRace` |
     | backendError, internalError, job…Error, 5xx, a broken connection | transient: an outage |
     | rateLimitExceeded, tableUnavailable, resourceInUse, timeout, 429 | transient |
@@ -64,6 +65,8 @@ def classify_warehouse(error: Exception, what: str) -> Failure | None:
     message, status = said(error), int(error.code or 0)
     reasons = {str(detail.get("reason", "")) for detail in error.errors or () if isinstance(detail, dict)}
     text, asked = f"{what}: {message}", asked_to_wait(error.response)
+    if SET_OVERTAKEN in str(error.message):
+        return TransientFailure(f"{what}: {SET_OVERTAKEN}; the next try of the task settles what is late")
     for asserted, (kind, fix) in _ASSERTED.items():
         if asserted in str(error.message):
             return kind(f"{what}: {asserted}; {fix}")
