@@ -31,6 +31,9 @@ def replay(
     since: Annotated[str, typer.Option(help="Only records quarantined then or later (ISO 8601).")] = "",
     until: Annotated[str, typer.Option(help="Only records quarantined before (ISO 8601).")] = "",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most records, of the oldest files first.")] = 10_000,
+    whole_files: Annotated[
+        bool, typer.Option("--whole-files", help="With --apply, also release held files and retry dead letters.")
+    ] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Load what passes; else only say what would.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -46,7 +49,7 @@ def replay(
     require_airflow()
     read_dataset(dataset)
     choice = _choice(dataset, rule, column, file, _moment(since, "--since"), _moment(until, "--until"), limit)
-    report = _replayed(choice, dry_run=not apply)
+    report = _replayed(choice, dry_run=not apply, whole_files=whole_files and apply)
     if json:
         print_json(report)
     else:
@@ -72,21 +75,23 @@ def _choice(
     return Choice(dataset=dataset, rule=rule, column=column, file=file, since=since, until=until, limit=limit)
 
 
-def _replayed(choice: Choice, *, dry_run: bool) -> dict[str, Any]:
+def _replayed(choice: Choice, *, dry_run: bool, whole_files: bool) -> dict[str, Any]:
     """Replay below Airflow, with the code of the DAG's tasks."""
     from cli.show import console
     from landfall.errors import TerminalFailure, TransientFailure
     from landfall.gcp.landing import Site
-    from landfall.gcp.replay import plan_replay, refuse_if_all_gone, settle_replay
+    from landfall.gcp.replay import free_whole_files, plan_replay, refuse_if_all_gone, settle_replay
 
     run_id = f"landfall-replay-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     with console(error=True).status("choosing records") as shown:
         try:
             site = Site.of(choice.dataset)
+            freed = free_whole_files(site, choice, run_id) if whole_files else 0
             plan = plan_replay(site, choice, run_id=run_id, dry_run=dry_run)
             if plan is None:
                 message = f"no open quarantined record of {choice.dataset} is as chosen"
-                raise CliError(message, exit_codes.NOTHING)
+                more = f"; {freed} files are freed for its next run" if freed else ""
+                raise CliError(message + more, exit_codes.NOTHING)
             refuse_if_all_gone(plan)
             done = _transformed(site, plan, shown.update)
             shown.update("deciding" if dry_run else "committing")
@@ -137,7 +142,7 @@ def _print(report: Mapping[str, Any]) -> None:
         for reason in json_text.loads(sample["reasons"] or "[]"):
             out.print(f"  {plain(reason['rule'])}: {plain(reason['message'])}", soft_wrap=True)
     for item in report["whole_files"]:
-        why = f"{plain(item['uri'])} is {item['state']} as a whole: {plain(item['reason'] or '')}"
+        why = f"{plain(item['uri'])} is {item['state']} as a whole (--whole-files): {plain(item['reason'] or '')}"
         out.print(f"[yellow]{why}[/]", soft_wrap=True)
     if report["dry_run"] and report["outcomes"]["loaded"]:
         out.print("nothing was changed; --apply loads what passes", soft_wrap=True)

@@ -95,7 +95,11 @@ def _form(datasets: Sequence[str]) -> dict[str, Param]:
         "limit": Param(
             10_000, type=["null", "integer"], minimum=1, maximum=100_000, title="Limit", description="most records"
         ),
+        "whole_files": Param(
+            False, type=["null", "boolean"], title="Whole files",
+            description="also release files that are held, and retry dead letters, as File and Rule say",
+        ),
         "dry_run": Param(
             True, type=["null", "boolean"], title="Dry run", description="say what would become of them; change nothing"
         ),
-    }
+    }  # fmt: skip

@@ -347,3 +347,22 @@ def test_the_batches_account_for_what_was_replayed(replays: Callable[..., Replay
         " WHERE dataset = @d AND mode = 'replay'", {"d": case.name},
     )  # fmt: skip
     assert row == {"files": 1, "records": 3, "loaded": 1, "filtered": 1, "duplicates": 0, "quarantined": 1}
+
+
+def test_files_that_are_held_as_a_whole_are_shown_and_on_demand_released(replays: Callable[..., Replays]) -> None:
+    case = replays()
+    case.ingest("a.csv", *FIRST)
+    path = case.root / case.name / "pipeline.yaml"
+    path.write_text(path.read_text().replace("100%", "1%"))
+    case.ingest("b.csv", (8, DAY, "good"), (9, DAY, LONG))
+    case.amend()
+    report = case.replay(dry_run=True, whole_files=True)
+    assert [file["state"] for file in report["whole_files"]] == ["held"]
+    assert case.files()["b.csv"].startswith("held")
+    with pytest.raises(AirflowSkipException):
+        case.replay(file="b.csv", rule="wrong_format", whole_files=True)
+    assert case.files()["b.csv"].startswith("held")
+    assert case.replay(whole_files=True)["whole_files"] == []
+    assert case.files()["b.csv"].startswith("released")
+    assert case.run()
+    assert case.rows() == [(1, "good"), (2, LONG), (4, LONG), (8, "good"), (9, LONG)]
