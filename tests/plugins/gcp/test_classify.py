@@ -193,7 +193,7 @@ ARGUMENTS: dict[type, dict[str, tuple[Any, ...]]] = {
         "find": ("b", "x/*.csv"), "read": ("gs://b/n",), "write": ("gs://b/n", b"x"), "generation": ("gs://b/n",),
         "move": ("gs://b/n", 1, "gs://c/n"), "_copy": ("gs://b/n", 1, "gs://c/n"), "_delete": ("gs://b/n", 1),
         "move_back": ("gs://b/n", "gs://c/n", "AAAAAA=="), "delete": ("gs://b/n",), "now": ("gs://b/n",),
-        "read_version": (Landed("b", "n", 1, 1, ""),),
+        "find_one": ("gs://b/n",), "read_version": (Landed("b", "n", 1, 1, ""),),
     },
     Warehouse: {
         "query": ("SELECT 1",), "run_once": ("SELECT 1", {}, "n"), "load_parquet": (["gs://b/n"], "p.d.t", (), "n"),

@@ -98,7 +98,7 @@ def replays(
 
     def make(mode: str = "append", more: str = "") -> Replays:
         test, _, case = request.node.name.partition("[")
-        name = re.sub(r"\W+", "_", f"{test[5:45]}_{case[:12].lower()}").rstrip("_")
+        name = re.sub(r"\W+", "_", f"{test[5:45]}_{case[:20].lower()}").rstrip("_")
         bucket = storage.Client(project="landfall-local").bucket("landfall-landing")
         for blob in bucket.client.list_blobs(bucket, prefix=f"{name}/"):
             blob.delete()
@@ -366,3 +366,29 @@ def test_files_that_are_held_as_a_whole_are_shown_and_on_demand_released(replays
     assert case.files()["b.csv"].startswith("released")
     assert case.run()
     assert case.rows() == [(1, "good"), (2, LONG), (4, LONG), (8, "good"), (9, LONG)]
+
+
+@pytest.mark.parametrize(
+    "place", ["replay.plan.after", "load.stage.after", "replay.commit.before", "replay.commit.after"]
+)
+def test_a_replay_that_is_killed_and_repeated_loads_once(
+    replays: Callable[..., Replays], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    from include import crashpoints
+    from tests.faults.driver import armed, in_process
+
+    case = replays()
+    case.ingest("a.csv", *FIRST)
+    case.amend()
+    bombs = tmp_path / "bombs"
+    bombs.mkdir()
+    monkeypatch.setattr(crashpoints, "_FOLDER", str(bombs))
+    with armed(bombs, place):
+        assert in_process(case.replay, tmp_path / "log").how == "killed"
+    if place == "replay.commit.after":
+        assert case.open() == [2]
+    else:
+        assert case.open() == [1, 2, 3]
+    assert case.outcomes()["quarantined"] == 1
+    assert case.rows() == [(1, "good"), (2, LONG), (4, LONG)]
+    assert case.open() == [2]
