@@ -40,7 +40,7 @@ def ingest(
     from cli.folders import read_dataset
     from cli.show import console
 
-    _require_airflow()
+    require_airflow()
     spec = read_dataset(dataset)
     # The DAG waits for the marker where the dataset has one, and these files are all there are.
     dropped = drop_files(spec, files, named=named, complete=spec.pipeline.source.complete == "marker")
@@ -51,7 +51,12 @@ def ingest(
     _end(dataset, dropped, accounts, well, log)
 
 
-def _require_airflow() -> None:
+def require_airflow() -> None:
+    """Refuse to go on where no Airflow is set up.
+
+    Raises:
+        CliError: it is not.
+    """
     from cli.clients import LOCAL
 
     if not os.environ.get("AIRFLOW_HOME"):

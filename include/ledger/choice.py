@@ -65,12 +65,15 @@ class Replay(Model):
         gone: addresses of files that are neither in the archive nor where they landed, to how many records of theirs
             were chosen.
         later: chosen records that did not fit into this replay.
+        file, rule: which files held as a whole are shown beside; empty: any.
     """
 
     dry_run: bool
     files: tuple[ReplayedFile, ...] = Field(strict=False)
     gone: dict[str, int] = Field({})
     later: int = 0
+    file: str = ""
+    rule: str = ""
 
 
 def open_sql(ledger: Ledger, choice: Choice) -> str:
@@ -96,11 +99,15 @@ def open_sql(ledger: Ledger, choice: Choice) -> str:
 
 
 def whole_files_sql(ledger: Ledger) -> str:
-    """Return the query for files that are held or dead-lettered as a whole. Parameters: @dataset, @file."""
+    """Return the query for files that are held or dead-lettered as a whole, whose reason is of a rule.
+
+    Parameters: @dataset, @file, @rule (empty: any).
+    """
     return (
         f"SELECT file_id, bucket, name, state, reason FROM {ledger.table('files_current')} WHERE dataset = @dataset"
         " AND state IN ('held', 'dead_lettered') AND (@file IN ('', file_id, name, CONCAT('gs://', bucket, '/', name))"
-        " OR ENDS_WITH(name, '/' || @file)) ORDER BY name LIMIT 1000"
+        " OR ENDS_WITH(name, '/' || @file)) AND (@rule = '' OR STARTS_WITH(reason, @rule || ':'))"
+        " ORDER BY name LIMIT 1000"
     )
 
 

@@ -131,7 +131,8 @@ FROM decided"""
     def _able(self) -> str:
         """The staged rows of files that are loaded and were not loaded again, and how their file was loaded, as `s`."""
         return (
-            f"(SELECT s.*, m.name AS _name, m.at AS _at, m.batch_id AS _batch FROM {self.rows} AS s"
+            "(SELECT s.*, m.name AS _landfall_name, m.at AS _landfall_at, m.batch_id AS _landfall_batch"
+            f" FROM {self.rows} AS s"
             f" JOIN UNNEST(@files) AS f ON f.file_id = s.{FILE_ID}"
             " JOIN current_ones AS c ON c.file_id = f.file_id AND c.batch_id = f.of_batch"
             " JOIN loads AS m ON m.file_id = f.file_id) AS s"
@@ -153,7 +154,7 @@ FROM decided"""
         sets -= {(), key} if self.dataset.pipeline.load.mode == "merge" else {()}
         return [
             f"{self._found(_quoted(Outcome.DUPLICATE))} JOIN {target(self.dataset, self.ledger)} AS t ON {_same(names)}"
-            f" JOIN loads AS l ON l.file_id = t.{FILE_ID} AND l.batch_id = s._batch"
+            f" JOIN loads AS l ON l.file_id = t.{FILE_ID} AND l.batch_id = s._landfall_batch"
             f" WHERE NOT (t.{FILE_ID} = s.{FILE_ID} AND t.{RECORD} = s.{RECORD})"
             for names in sorted(sets)
         ]
@@ -169,15 +170,14 @@ FROM decided"""
             # Another writer's: nobody knows how old it is.
             " WHEN l.file_id IS NULL THEN TRUE"
             # The files of one commit are applied in the order of their names.
-            " ELSE l.at > s._at OR (l.at = s._at AND l.name > s._name) END"
+            " ELSE l.at > s._landfall_at OR (l.at = s._landfall_at AND l.name > s._landfall_name) END"
         )
 
     def _newer_here(self) -> str:
         """Of two replayed records with one key, of different batches, the one of the later file wins."""
         names = [f"s.`{name}`" for name in self.dataset.key]
-        place = (
-            f"ROW_NUMBER() OVER (PARTITION BY {', '.join(names)} ORDER BY s._at DESC, s._name DESC, s.{RECORD} DESC)"
-        )
+        latest = f"s._landfall_at DESC, s._landfall_name DESC, s.{RECORD} DESC"
+        place = f"ROW_NUMBER() OVER (PARTITION BY {', '.join(names)} ORDER BY {latest})"
         whole = " AND ".join(f"{name} IS NOT NULL" for name in names)
         ranked = (
             f"SELECT s.{FILE_ID} AS file_id, s.{RECORD} AS record, {place} AS place FROM {self._able()} WHERE {whole}"
@@ -196,7 +196,8 @@ FROM decided"""
             f"{self._found(_quoted(Outcome.SUPERSEDED))}"
             f" JOIN (SELECT {FILE_ID} AS file_id, {RECORD} AS record, {day} AS day FROM {self.rows}) AS d"
             f" ON d.file_id = s.{FILE_ID} AND d.record = s.{RECORD} JOIN {there} ON t.day = d.day"
-            f" JOIN loads AS l ON l.file_id = t.file_id WHERE l.at > s._at AND IFNULL(l.reason, '') NOT LIKE '{LATE}:%'"
+            " JOIN loads AS l ON l.file_id = t.file_id"
+            f" WHERE l.at > s._landfall_at AND IFNULL(l.reason, '') NOT LIKE '{LATE}:%'"
         )
 
     def _quarantine_in(self) -> str:

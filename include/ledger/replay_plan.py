@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from include.ledger.choice import Replay, ReplayedFile
+from include.ledger.choice import Choice, Replay, ReplayedFile
 from include.ledger.identity import batch_id, content_hash
 from include.ledger.landing import Landed
 from include.ledger.plan import MAX_BATCHES, Plan, PlannedBatch, PlannedFile, Reference
@@ -63,6 +63,7 @@ def make_replay_plan(
     *,
     run_id: str,
     dry_run: bool,
+    choice: Choice,
     references: dict[str, Reference],
     engine: str,
     keys: Mapping[str, str],
@@ -78,6 +79,7 @@ def make_replay_plan(
         where: file id to where the file lies now; files that are not there are gone.
         run_id: the run that replays.
         dry_run: nothing is to be changed.
+        choice: by which the files were chosen.
         references: by the name that the pipeline gives them.
         engine: version of the engine that transforms them.
         keys: `mask` and `raw` to the names of the keys that the engine has; they count where columns are masked.
@@ -105,6 +107,8 @@ def make_replay_plan(
     gone = [file for file in files if file.landed.file_id not in where]
     replay = Replay(
         dry_run=dry_run,
+        file=choice.file,
+        rule=choice.rule,
         files=tuple(_replayed(file) for members in kept.values() for file in members),
         gone={file.uri: len(file.records) for file in gone},
         later=sum(len(f.records) for name, members in groups.items() if name not in kept for f in members),

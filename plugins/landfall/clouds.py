@@ -13,7 +13,8 @@ CLOUDS = {"gs": "landfall.gcp"}
 
 
 class Cloud(Protocol):
-    """What a cloud's package offers under the name `tasks`; every task is given the dataset's name.
+    """What a cloud's package offers under the name `tasks`; every task of a dataset's DAG is given
+    its name; in the DAG `replay` that is a template.
 
     The tasks of a run hand one another addresses and counts only; rows stay in the cloud's storage.
     """
@@ -35,6 +36,15 @@ class Cloud(Protocol):
 
     def archive(self, dataset: str, outlets: list[Asset]) -> BaseOperator:
         """Move away what is loaded, report the accounting, and fail the run if a batch failed."""
+
+    def select(self) -> BaseOperator:
+        """Choose the quarantined records that the form of a replay says; returns one item for each batch."""
+
+    def commit(self, dataset: str, manifests: XComArg) -> BaseOperator:
+        """Settle the replayed records in one transaction, or say what would become of them."""
+
+    def report(self, dataset: str) -> BaseOperator:
+        """Show what became of the replayed records, and fail the run if some could not be replayed."""
 
 
 def cloud_of(uri: str) -> Cloud:

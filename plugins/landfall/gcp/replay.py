@@ -52,6 +52,7 @@ def plan_replay(site: Site, choice: Choice, *, run_id: str, dry_run: bool) -> Pl
         _locate(site, files),
         run_id=run_id,
         dry_run=dry_run,
+        choice=choice,
         references=pin_references(site),
         engine=deployed.engine,
         keys=deployed.keys,
@@ -126,7 +127,8 @@ def settle_replay(site: Site, plan: Plan, uris: Mapping[int, str]) -> dict[str, 
             known = {"dataset": site.dataset.name, "replay_id": name}
             decided = site.warehouse.query(outcomes_sql(site.ledger), known)
     dataset = {"dataset": site.dataset.name}
-    whole = site.warehouse.query(whole_files_sql(site.ledger), {**dataset, "file": ""})
+    wanted = {**dataset, "file": plan.replay.file, "rule": plan.replay.rule}
+    whole = site.warehouse.query(whole_files_sql(site.ledger), wanted)
     report = make_report(plan, name, manifests, decided, whole)
     ids = [f"{sample['file_id']}:{sample['record']}" for sample in report["samples"]]
     return with_texts(report, site.warehouse.query(samples_sql(site.ledger), {**dataset, "ids": ids}) if ids else ())
@@ -174,6 +176,35 @@ def _prepare(
 
 def _parts(manifests: Iterable[Manifest]) -> list[str]:
     return [uri for manifest in manifests for uri in manifest.quarantine]
+
+
+def free_whole_files(site: Site, choice: Choice, run_id: str) -> int:
+    """Release the held files that are as chosen, and retry the dead-lettered ones; the next run takes them.
+
+    Returns:
+        How many there were; none where a column is chosen, for what is wrong with a whole file is about none.
+
+    Raises:
+        TerminalFailure: one of them does not lie where it should.
+    """
+    from include.ledger.choice import whole_files_sql
+    from include.ledger.choosing import Wish
+    from include.ledger.states import FileState
+    from landfall.gcp import decisions
+    from landfall.gcp.landing import ask_ledger
+
+    if choice.column:
+        return 0
+    wanted = {"dataset": choice.dataset, "file": choice.file, "rule": choice.rule}
+    rows = ask_ledger(site, whole_files_sql(site.ledger), wanted)
+    for state, wish, act in (
+        (FileState.HELD, Wish.RELEASE, decisions.release),
+        (FileState.DEAD_LETTERED, Wish.RETRY, decisions.retry),
+    ):
+        ids = [row["file_id"] for row in rows if row["state"] == state]
+        if ids:
+            act(site, run_id, decisions.find(site, wish, ids, run_id=run_id))
+    return len(rows)
 
 
 def write_plan(site: Site, plan: Plan) -> str:

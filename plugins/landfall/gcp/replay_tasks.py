@@ -27,13 +27,16 @@ class SelectRecords(BaseOperator):
             TerminalFailure: what the form says cannot be meant, or no chosen file can be read.
         """
         from landfall.gcp.landing import Site
-        from landfall.gcp.replay import plan_replay, refuse_if_all_gone, write_plan
+        from landfall.gcp.replay import free_whole_files, plan_replay, refuse_if_all_gone, write_plan
 
         params = context.get("params") or {}
         choice = read_choice(params)
         site = Site.of(choice.dataset)
         # Only a plain no applies it: a form field left empty does not.
         dry_run = params.get("dry_run") is not False
+        if params.get("whole_files") and not dry_run:
+            freed = free_whole_files(site, choice, context["run_id"])
+            self.log.info("%d files that were held or dead-lettered are taken by the dataset's next run", freed)
         plan = plan_replay(site, choice, run_id=context["run_id"], dry_run=dry_run)
         if plan is None:
             raise AirflowSkipException(f"no open quarantined record of {choice.dataset} is as chosen")

@@ -8,6 +8,7 @@ from landfall.gcp.archive import ArchiveFiles
 from landfall.gcp.load import LoadBatches
 from landfall.gcp.new_files import WaitForFiles
 from landfall.gcp.plan import PlanRun
+from landfall.gcp.replay_tasks import CommitReplay, ReportReplay, SelectRecords
 from landfall.gcp.transform import TransformBatch
 from landfall.gcp.verify import VerifyLoad
 
@@ -46,3 +47,18 @@ def verify(dataset: str) -> BaseOperator:
 def archive(dataset: str, outlets: list[Asset]) -> BaseOperator:
     """Archive in Cloud Storage."""
     return ArchiveFiles(task_id="archive", dataset=dataset, outlets=outlets)
+
+
+def select() -> BaseOperator:
+    """Choose quarantined records in BigQuery."""
+    return SelectRecords(task_id="select")
+
+
+def commit(dataset: str, manifests: XComArg) -> BaseOperator:
+    """Settle a replay in BigQuery; when every transform has ended, however."""
+    return CommitReplay(task_id="commit", dataset=dataset, manifests=manifests, trigger_rule="all_done_min_one_success")
+
+
+def report(dataset: str) -> BaseOperator:
+    """Report a replay."""
+    return ReportReplay(task_id="report", dataset=dataset)

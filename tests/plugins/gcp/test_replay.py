@@ -98,7 +98,7 @@ def replays(
 
     def make(mode: str = "append", more: str = "") -> Replays:
         test, _, case = request.node.name.partition("[")
-        name = re.sub(r"\W+", "_", f"{test[5:45]}_{case[:12].lower()}").rstrip("_")
+        name = re.sub(r"\W+", "_", f"{test[5:45]}_{case[:20].lower()}").rstrip("_")
         bucket = storage.Client(project="landfall-local").bucket("landfall-landing")
         for blob in bucket.client.list_blobs(bucket, prefix=f"{name}/"):
             blob.delete()
@@ -171,10 +171,10 @@ def test_a_redelivery_after_a_replay_takes_its_rows_out(replays: Callable[..., R
 @pytest.mark.parametrize("mode", ["append", "merge"])
 def test_a_file_that_is_loaded_again_is_decided_anew(replays: Callable[..., Replays], mode: str) -> None:
     case = replays(mode)
-    case.ingest("a.csv", *FIRST)
+    case.ingest("a.csv", *FIRST, archived=False)
     case.amend()
     assert case.outcomes()["loaded"] == 2
-    case.ingest("a.csv", *FIRST)
+    assert case.run(force=True)
     assert case.rows() == [(1, "good"), (2, LONG), (4, LONG)]
     assert case.open() == [2]
     assert case.outcomes() == {"quarantined": 1}
@@ -347,3 +347,48 @@ def test_the_batches_account_for_what_was_replayed(replays: Callable[..., Replay
         " WHERE dataset = @d AND mode = 'replay'", {"d": case.name},
     )  # fmt: skip
     assert row == {"files": 1, "records": 3, "loaded": 1, "filtered": 1, "duplicates": 0, "quarantined": 1}
+
+
+def test_files_that_are_held_as_a_whole_are_shown_and_on_demand_released(replays: Callable[..., Replays]) -> None:
+    case = replays()
+    case.ingest("a.csv", *FIRST)
+    path = case.root / case.name / "pipeline.yaml"
+    path.write_text(path.read_text().replace("100%", "1%"))
+    case.ingest("b.csv", (8, DAY, "good"), (9, DAY, LONG))
+    case.amend()
+    report = case.replay(dry_run=True, whole_files=True)
+    assert [file["state"] for file in report["whole_files"]] == ["held"]
+    assert case.files()["b.csv"].startswith("held")
+    with pytest.raises(AirflowSkipException):
+        case.replay(file="b.csv", rule="wrong_format", whole_files=True)
+    assert case.files()["b.csv"].startswith("held")
+    assert case.replay(whole_files=True)["whole_files"] == []
+    assert case.files()["b.csv"].startswith("released")
+    assert case.run()
+    assert case.rows() == [(1, "good"), (2, LONG), (4, LONG), (8, "good"), (9, LONG)]
+
+
+@pytest.mark.parametrize(
+    "place", ["replay.plan.after", "load.stage.after", "replay.commit.before", "replay.commit.after"]
+)
+def test_a_replay_that_is_killed_and_repeated_loads_once(
+    replays: Callable[..., Replays], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    from include import crashpoints
+    from tests.faults.driver import armed, in_process
+
+    case = replays()
+    case.ingest("a.csv", *FIRST)
+    case.amend()
+    bombs = tmp_path / "bombs"
+    bombs.mkdir()
+    monkeypatch.setattr(crashpoints, "_FOLDER", str(bombs))
+    with armed(bombs, place):
+        assert in_process(case.replay, tmp_path / "log").how == "killed"
+    if place == "replay.commit.after":
+        assert case.open() == [2]
+    else:
+        assert case.open() == [1, 2, 3]
+    assert case.outcomes()["quarantined"] == 1
+    assert case.rows() == [(1, "good"), (2, LONG), (4, LONG)]
+    assert case.open() == [2]

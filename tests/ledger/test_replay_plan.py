@@ -1,0 +1,97 @@
+"""What a replay plans and tells, from rows as the ledger gives them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.engine.account import FileAccount, Manifest
+from include.ledger import replay_plan
+from include.ledger.choice import Choice
+from include.ledger.landing import Landed
+from include.ledger.plan import Plan
+from include.ledger.replay_plan import make_replay_plan, open_files, rule_names
+from include.ledger.replay_report import file_rows, make_report
+from include.spec.dataset import CONTRACT, PIPELINE, build_dataset
+
+TEXT = b"{kind: DataContract, apiVersion: v3.1.0, id: t, version: 1.0.0, status: active, schema: [{name: t, properties:"
+DATASET = build_dataset("t", {
+    CONTRACT: TEXT + b" [{name: a, logicalType: string}]}]}",
+    PIPELINE: b'{source: {uri: "gs://{landing}/t/*"}, format: {type: csv}, load: {table: a.t, mode: append}}',
+})  # fmt: skip
+
+
+def row(name: str, record: int, of_batch: str = "b1", *rules: tuple[str, str | None]) -> dict[str, Any]:
+    landed = Landed("b", name, 7, 10, "c")
+    reasons = [{"rule": rule, "column": column, "message": "m"} for rule, column in rules or [("type", "a")]]
+    return {"file_id": landed.file_id, "bucket": "b", "name": name, "generation": 7, "checksum": "c", "size": 10,
+            "of_batch": of_batch, "record": record, "byte_offset": 10 * record,
+            "reasons": json.dumps(reasons)}  # fmt: skip
+
+
+def plan(rows: list[dict[str, Any]], kept: list[bytes], gone: tuple[str, ...] = (), run: str = "r") -> Plan:
+    files = open_files(rows)
+
+    def keep(content: bytes) -> str:
+        kept.append(content)
+        return f"gs://work/{len(kept)}"
+
+    where = {f.landed.file_id: Landed("archive", f.landed.name, 8, 10, "c") for f in files if f.landed.name not in gone}
+    return make_replay_plan(DATASET, files, where, run_id=run, dry_run=False, choice=Choice(dataset="t"),
+                            references={}, engine="e", keys={}, keep=keep)  # fmt: skip
+
+
+def test_a_rule_is_named_with_its_column_once() -> None:
+    reasons = [("type", "a"), ("clean.a", "a"), ("type", "a"), ("malformed", None)]
+    assert rule_names(row("n", 1, "b", *reasons)["reasons"]) == ("type.a", "clean.a", "malformed")
+
+
+def test_records_of_one_original_batch_are_read_together_and_of_two_never() -> None:
+    kept: list[bytes] = []
+    made = plan([row("x", 1), row("x", 2), row("y", 0), row("z", 5, "b2")], kept)
+    assert [[file.name for file in batch.files] for batch in made.batches] == [["x", "y"], ["z"]]
+    assert [batch.chosen for batch in made.batches] == ["gs://work/1", "gs://work/2"]
+    first = json.loads(kept[0])["files"]
+    assert sorted(first.values()) == [[[0, 0]], [[1, 10], [2, 20]]]
+    assert {file.bucket for file in made.files} == {"archive"}
+    assert all(file.file_id == Landed("b", file.name, 7, 10, "c").file_id for file in made.files)
+
+
+@given(st.permutations([("x", 1), ("x", 2), ("x", 3)]), st.text(min_size=1))
+def test_the_same_choice_gives_the_same_batch_whoever_makes_it(order: list[tuple[str, int]], run: str) -> None:
+    (one,) = plan([row("x", 1), row("x", 2), row("x", 3)], []).batches
+    (other,) = plan([row(*item) for item in order], [], run=run).batches
+    assert one == other
+
+
+@pytest.mark.parametrize("other", [[row("x", 1)], [row("x", 1, "b2"), row("x", 2, "b2")], [row("x", 1), row("x", 3)]])
+def test_another_choice_or_another_load_gives_another_batch(other: list[dict[str, Any]]) -> None:
+    (one,) = plan([row("x", 1), row("x", 2)], []).batches
+    assert plan(other, []).batches[0].batch_id != one.batch_id
+
+
+def test_what_is_gone_and_what_does_not_fit_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_plan, "MAX_BATCHES", 1)
+    made = plan([row("x", 1), row("y", 1, "b2"), row("z", 1, "b3"), row("z", 2, "b3")], [], gone=("x",))
+    assert made.replay
+    assert (made.replay.gone, made.replay.later) == ({"gs://b/x": 1}, 2)
+    assert [file.uri for file in made.replay.files] == ["gs://b/y"]
+    report = make_report(made, "id", {}, [], [])
+    assert (report["chosen"], report["failed"]) == (4, ["gs://b/y"])
+
+
+def test_a_file_that_is_held_is_told_and_not_committed() -> None:
+    from include.engine.account import Reason
+
+    made = plan([row("x", 1), row("y", 2)], [])
+    ids = [file.file_id for file in made.files]
+    held = FileAccount(ids[0], "gs://a/x", "held", 1, 0, 0, 0, 1, 9, Reason("empty_file", "no bytes"))
+    fine = FileAccount(ids[1], "gs://a/y", "accepted", 1, 0, 1, 0, 0, 9, left_out=(2,))
+    manifest = Manifest("t", "b", 2, 0, 1, 0, 1, (held, fine), (), ())
+    (only,) = file_rows(made, {0: manifest})
+    assert (only["uri"], only["records"], only["left_out"], only["missing"]) == ("gs://b/y", "2", "2", "")
+    assert make_report(made, "id", {0: manifest}, [], [])["held"] == {"gs://b/x": "no bytes"}
