@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run ui shell stop test fuzz check format lock bench bench-dags clean
+.PHONY: help setup run ui shell stop test chaos fuzz check format lock bench bench-dags clean
 
 # Variables for the command line:
 #   PORT=8090        port of the UI (make ui)
@@ -10,11 +10,13 @@ SHELL := /bin/bash
 #   ROWS=200000      records of the benchmark's file; ROUNDS=1: measure each once (make bench)
 #   ARGS='-k name'   more arguments for the program behind the target
 #   SECONDS=60       how long to look for bytes that break the engine (make fuzz)
+#   SCHEDULES=1000   random schedules (make chaos); SEED=7: draw those of an earlier run again
 #   PYTHON=/path     the Python 3.11 or newer that makes the environments
 PORT ?= 8080
 AIRFLOW ?= 3.3.1
 SECONDS ?= 60
 ARGS ?=
+SCHEDULES ?= 1000
 ROWS ?= 5000000
 ROUNDS ?= 3
 export PORT
@@ -51,6 +53,10 @@ stop:  ## stop the embedded cloud and the Airflow this clone started; their data
 
 test:  ## all tests, in under 10 minutes; AIRFLOW=3.1.7 for the older managed image
 	@bash local/test.sh "$(AIRFLOW)" $(ARGS)
+
+chaos:  ## kill, cut and race runs on purpose and look what is lost: SCHEDULES=1000, SEED=7 -> build/chaos.md
+	@$(ENVIRONMENTS) airflow function emulators --dev
+	@$(AIRFLOW_BIN)/python -m tests.faults.chaos --schedules "$(SCHEDULES)" $(if $(SEED),--seed "$(SEED)") $(ARGS)
 
 fuzz:  ## look for bytes that break framers and parsers, for SECONDS=60; finds go to build/fuzz
 	@$(ENVIRONMENTS) fuzz
