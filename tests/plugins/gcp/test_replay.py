@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,8 +15,11 @@ import pytest
 
 from landfall.compat import AirflowSkipException
 from landfall.errors import TerminalFailure
+from landfall.gcp import warehouse
 from tests.plugins.gcp.steps import CONTRACT, Steps
 
+# As it is outside of tests: each of several that race has its turn.
+RACE_BACKOFF = warehouse._RACE_BACKOFF
 LONG = "a name of more than twenty letters"
 LOOSE = CONTRACT.replace("maxLength: 20", "maxLength: 60")
 MODES = pytest.mark.parametrize("mode", ["append", "merge", "replace_partition"])
@@ -392,3 +397,38 @@ def test_a_replay_that_is_killed_and_repeated_loads_once(
     assert case.outcomes()["quarantined"] == 1
     assert case.rows() == [(1, "good"), (2, LONG), (4, LONG)]
     assert case.open() == [2]
+
+
+@MODES
+def test_replays_and_a_redelivery_that_commit_at_once_bring_each_record_once(
+    replays: Callable[..., Replays], monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    from landfall.gcp.landing import Site
+    from landfall.gcp.replay import plan_replay, settle_replay
+    from landfall.gcp.replay_tasks import read_choice
+    from landfall.gcp.transform import transform_batch
+
+    case = replays(mode)
+    case.ingest("s/a.csv", *FIRST)
+    case.ingest("t/b.csv", (7, "2026-01-07", "good"), (8, "2026-01-08", LONG))
+    case.amend()
+    work: list[Callable[[], Any]] = []
+    for choice in ({}, {"limit": 1}, {"limit": 3}, {"file": "b.csv"}):
+        site = Site.of(case.name)
+        plan = plan_replay(site, read_choice({"dataset": case.name, **choice}), run_id=str(choice), dry_run=False)
+        assert plan
+        uris = {batch.number: transform_batch(site, plan, batch, 1)["manifest"] for batch in plan.batches}
+        work.append(functools.partial(settle_replay, site, plan, uris))
+    work.insert(2, functools.partial(case.ingest, "s/a.csv", (2, DAY, "new"), (5, OTHER, LONG)))
+    monkeypatch.setattr(warehouse, "_RACE_BACKOFF", RACE_BACKOFF)
+    with ThreadPoolExecutor(len(work)) as pool:
+        list(pool.map(lambda act: act(), work))
+    old = [(1, "good"), (4, LONG)] if mode == "merge" else []
+    rows = [row for row in case.rows() if row not in old]
+    assert rows == [(2, "new"), (5, LONG), (7, "good"), (8, LONG)]
+    assert case.open() == []
+    settled = case.query(
+        "SELECT file_id, record, COUNT(*) AS n FROM landfall_ops.replays WHERE dataset = @d"
+        " AND outcome != 'quarantined' GROUP BY file_id, record HAVING COUNT(*) > 1", {"d": case.name},
+    )  # fmt: skip
+    assert settled == []
