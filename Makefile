@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run ui shell stop test chaos fuzz check format lock bench bench-dags clean
+.PHONY: help setup run ui shell stop test fire chaos fuzz check format lock bench bench-dags clean
 
 # Variables for the command line:
 #   PORT=8090        port of the UI (make ui)
@@ -57,6 +57,9 @@ test:  ## all tests, in under 10 minutes; AIRFLOW=3.1.7 for the older managed im
 chaos:  ## kill, cut and race runs on purpose and look what is lost: SCHEDULES=1000, SEED=7 -> build/chaos.md
 	@$(ENVIRONMENTS) airflow function emulators --dev
 	@$(AIRFLOW_BIN)/python -m tests.faults.chaos --schedules "$(SCHEDULES)" $(if $(SEED),--seed "$(SEED)") $(ARGS)
+
+fire:  ## the tests of racing and replaying in every mode, which `make test` runs in one each
+	@bash local/test.sh "$(AIRFLOW)" -m fire tests/ledger tests/plugins $(ARGS)
 
 fuzz:  ## look for bytes that break framers and parsers, for SECONDS=60; finds go to build/fuzz
 	@$(ENVIRONMENTS) fuzz

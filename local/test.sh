@@ -19,4 +19,6 @@ if [ ! -f "requirements/airflow-$version.txt" ]; then
     exit 2
 fi
 "$python" -m local.environments "airflow-$version" function emulators --dev
-exec "build/env/airflow-$version/bin/python" -m pytest tests/dags tests/plugins "$@"
+# Sets and replays run below Airflow there; whole runs of both are among the DAG tests.
+exec "build/env/airflow-$version/bin/python" -m pytest -n "${WORKERS:-2}" --dist loadfile tests/dags tests/plugins \
+    --ignore tests/plugins/gcp/test_sets.py --ignore tests/plugins/gcp/test_replay.py "$@"

@@ -159,7 +159,12 @@ def settle(it: Arena) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
-    "runs", [SAME, OVERLAPPING, DISJOINT], ids=["the same files", "overlapping files", "disjoint files"]
+    "runs",
+    [
+        pytest.param(SAME, id="the same files", marks=pytest.mark.fire),
+        pytest.param(OVERLAPPING, id="overlapping files"),
+        pytest.param(DISJOINT, id="disjoint files", marks=pytest.mark.fire),
+    ],
 )
 def test_eight_runs_that_commit_at_once_load_every_file_once(
     arena: Callable[[str], Arena], mode: str, runs: list[list[str]]
@@ -210,7 +215,7 @@ def test_the_rest_of_a_batch_that_another_run_has_settled_in_part_is_let_go(aren
     assert found == {"1/a.csv": ("loaded", "slow"), "2/a.csv": ("seen", None)}
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["append", *(pytest.param(mode, marks=pytest.mark.fire) for mode in MODES[1:])])
 def test_without_the_lock_the_same_race_loads_files_twice(
     arena: Callable[[str], Arena], mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

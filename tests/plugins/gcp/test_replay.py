@@ -22,7 +22,9 @@ from tests.plugins.gcp.steps import CONTRACT, Steps
 RACE_BACKOFF = warehouse._RACE_BACKOFF
 LONG = "a name of more than twenty letters"
 LOOSE = CONTRACT.replace("maxLength: 20", "maxLength: 60")
-MODES = pytest.mark.parametrize("mode", ["append", "merge", "replace_partition"])
+MODES = pytest.mark.parametrize(
+    "mode", ["merge", *(pytest.param(mode, marks=pytest.mark.fire) for mode in ("append", "replace_partition"))]
+)
 
 
 class Replays(Steps):
@@ -173,7 +175,7 @@ def test_a_redelivery_after_a_replay_takes_its_rows_out(replays: Callable[..., R
     assert case.rows() == [*([(1, "good")] if mode == "merge" else []), (2, "new"), (4, LONG)]
 
 
-@pytest.mark.parametrize("mode", ["append", "merge"])
+@pytest.mark.parametrize("mode", ["merge", pytest.param("append", marks=pytest.mark.fire)])
 def test_a_file_that_is_loaded_again_is_decided_anew(replays: Callable[..., Replays], mode: str) -> None:
     case = replays(mode)
     case.ingest("a.csv", *FIRST, archived=False)

@@ -89,7 +89,9 @@ def test_files_that_land_after_their_marker_wait_for_the_next(steps: Any) -> Non
     assert it.rows() == [(2, "b")], "the new set is the whole partition"
 
 
-@pytest.mark.parametrize("mode", ["replace_partition", "append", "merge"])
+@pytest.mark.parametrize(
+    "mode", ["replace_partition", *(pytest.param(mode, marks=pytest.mark.fire) for mode in ("append", "merge"))]
+)
 def test_a_marker_that_could_not_be_moved_never_vouches_for_the_next_set(steps: Any, mode: str) -> None:
     it = steps(mode=mode)
     it.land("1/a.csv", rows((1, "a")))
@@ -225,7 +227,7 @@ def test_a_broken_manifest_is_told_about_once_and_keeps_no_other_folder_out(step
     assert it.run()["loaded"] == 1
 
 
-@pytest.mark.parametrize("mode", ["replace_partition", "append"])
+@pytest.mark.parametrize("mode", ["replace_partition", pytest.param("append", marks=pytest.mark.fire)])
 def test_a_manifest_counts_once(steps: Any, mode: str) -> None:
     it = steps("{manifest: files.json}", mode=mode)
     it.land("1/a.csv", rows((1, "a")))
