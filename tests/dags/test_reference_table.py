@@ -120,22 +120,22 @@ def test_a_run_that_is_tried_again_uses_the_table_as_it_was_planned(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from landfall.errors import TransientFailure
-    from landfall.gcp.transform import TransformBatch
+    from landfall.gcp import function
 
     case.make(BOB)
     case.agree()
     case.land("a.csv", "id,customer", "1,b")
-    tried, post = [], TransformBatch._post
+    tried, post = [], function._post
 
-    def late(self: Any, url: str, body: Any, key: str) -> Any:
+    def late(url: str, body: Any, key: str) -> Any:
         """The table changes between plan and transform, and the first try is lost."""
         tried.append((body["batch_id"], body["attempt"]))
         case.query(f"UPDATE {case.table} SET segment = 'changed' WHERE true")
         if len(tried) == 1:
             raise TransientFailure("no answer")
-        return post(self, url, body, key)
+        return post(url, body, key)
 
-    monkeypatch.setattr(TransformBatch, "_post", late)
+    monkeypatch.setattr(function, "_post", late)
     assert case.run().state == "success"
     assert [row[2] for row in case.rows()] == [""]
     assert [attempt for _, attempt in tried] == [1, 2]

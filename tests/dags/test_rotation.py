@@ -121,18 +121,18 @@ def test_a_rotation_in_the_middle_of_a_run_leaves_the_file_to_the_next_one_under
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from landfall.gcp.transform import TransformBatch
+    from landfall.gcp import function
 
-    post = TransformBatch._post
+    post = function._post
 
-    def late(self: Any, url: str, body: Any, key: str) -> Any:
+    def late(url: str, body: Any, key: str) -> Any:
         deploy(NEW_MASK, BOTH_RAW)
-        return post(self, url, body, key)
+        return post(url, body, key)
 
     deploy(OLD_MASK, OLD_RAW)
     case.land("a.csv", "id,email", f"1,{EMAIL}", f"x,{EMAIL}")
     with monkeypatch.context() as patch:
-        patch.setattr(TransformBatch, "_post", late)
+        patch.setattr(function, "_post", late)
         first = case.run()
     assert (first.state, first.tasks["transform"]) == ("failed", ["failed"])
     assert "the function has another engine or other keys" in caplog.text + capsys.readouterr().out
