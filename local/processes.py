@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+# Below it are the ports of well-known services.
+_FIRST_PORT, _TRIES = 10_000, 100
 
 _spawned: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -142,8 +146,13 @@ def _has_living_member(group: int) -> bool:
 
 
 def free_port(preferred: int = 0, host: str = "127.0.0.1") -> int:
-    """Return a TCP port nobody listens on: the preferred one if it is free, else one the system picks."""
-    for port in (preferred, 0):
+    """Return a TCP port nobody listens on: the preferred one if it is free, else a random one.
+
+    The system hands out ephemeral ports to the clients of every program, who hold them for a minute after they are
+    closed. A service that gets one of those may not come up again where it was, so ours come from below their range.
+    """
+    ours = range(_FIRST_PORT, max(_first_ephemeral_port(), _FIRST_PORT + _TRIES))
+    for port in (*([preferred] if preferred else ()), *random.SystemRandom().sample(ours, _TRIES), 0):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -152,6 +161,12 @@ def free_port(preferred: int = 0, host: str = "127.0.0.1") -> int:
                 continue
             return int(probe.getsockname()[1])
     raise RuntimeError(f"no free TCP port on {host}; is the network stack of this machine up?")
+
+
+def _first_ephemeral_port() -> int:
+    """The first port that the system hands out by itself."""
+    said = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    return int(said.read_text().split()[0]) if said.exists() else 49_152  # RFC 6335's, macOS's too
 
 
 def port_is_taken(port: int, host: str = "127.0.0.1") -> bool:

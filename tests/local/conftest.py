@@ -35,14 +35,6 @@ def storage_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     cloud.down()
 
 
-def come_up_again(cloud: Cloud) -> None:
-    """Start the storage of a cloud that was stopped; skip the test where somebody took its port meanwhile."""
-    before = cloud.url("storage")
-    cloud.up(["storage"])
-    if cloud.url("storage") != before:
-        pytest.skip("another process took the port while the emulator was down")
-
-
 @pytest.fixture
 def bucket(storage_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> storage.Bucket:
     """An empty bucket in it."""

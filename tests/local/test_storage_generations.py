@@ -21,7 +21,6 @@ from google.api_core.exceptions import (  # noqa: TID253 - what is tested
 from google.cloud import storage  # noqa: TID253
 
 from local.cloud import Cloud
-from tests.local.conftest import come_up_again
 
 Blob, Bucket = storage.Blob, storage.Bucket
 OLD = 1
@@ -184,7 +183,7 @@ def test_generations_grow_over_deletion_and_restart(bucket: Bucket, storage_clou
     bucket.blob("a").delete()
     seen.append(put(bucket).generation)
     storage_cloud.down()
-    come_up_again(storage_cloud)
+    storage_cloud.up(["storage"])
     assert bucket.get_blob("a").generation == seen[-1]
     with pytest.raises(PreconditionFailed):
         bucket.blob("a").upload_from_string(b"", if_generation_match=0)
@@ -199,7 +198,7 @@ def test_generations_grow_where_the_clock_was_set_back(bucket: Bucket, storage_c
     with sqlite3.connect(storage_cloud.state / "storage" / "objects.db") as known:
         known.execute("UPDATE kept SET content = ? WHERE kind = 'generation'", [str(ahead)])
     known.close()
-    come_up_again(storage_cloud)
+    storage_cloud.up(["storage"])
     assert put(bucket, "b").generation == ahead + 1
 
 

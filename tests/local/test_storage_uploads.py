@@ -19,7 +19,6 @@ from google.api_core.exceptions import BadRequest, Conflict, PreconditionFailed 
 from google.cloud.storage import Blob, Bucket  # noqa: TID253
 
 from local.cloud import Cloud
-from tests.local.conftest import come_up_again
 
 CHUNK = 256 << 10
 CONTENT = random.Random(4).randbytes(3 * CHUNK + 17)
@@ -100,7 +99,7 @@ def test_an_end_that_is_sent_again_gets_the_same_answer(bucket: Bucket, storage_
     assert send(url, 0, len(CONTENT)).json()["generation"] == generation
     assert send(url, 0, 0).json()["generation"] == generation
     storage_cloud.down()
-    come_up_again(storage_cloud)
+    storage_cloud.up(["storage"])
     assert send(url, 0, 0).json()["generation"] == generation
     assert bucket.get_blob("a").generation == int(generation)
 
@@ -109,7 +108,7 @@ def test_an_upload_goes_on_after_a_restart(bucket: Bucket, storage_cloud: Cloud)
     url = session(bucket.blob("a"))
     send(url, 0, CHUNK)
     storage_cloud.down()
-    come_up_again(storage_cloud)
+    storage_cloud.up(["storage"])
     assert send(url, CHUNK, len(CONTENT)).status_code == 200
     assert bucket.blob("a").download_as_bytes() == CONTENT
 
@@ -173,7 +172,7 @@ def test_what_was_answered_outlives_a_kill(bucket: Bucket, storage_cloud: Cloud)
         os.kill(json.loads(storage_cloud.record.read_text())["services"]["storage"]["pid"], signal.SIGKILL)
         for writer in writers:
             writer.result()
-    come_up_again(storage_cloud)
+    storage_cloud.up(["storage"])
     there = {blob.name: blob.generation for blob in bucket.list_blobs()}
     assert {name: there.get(name) for name in answered} == answered
     assert all(bucket.blob(name).download_as_text() == name for name in there)

@@ -15,7 +15,7 @@ from local.cloud import Cloud
 from tests.scheduler.real_airflow import RealAirflow, real_airflow
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-DAGS = ["ingest_events", "ingest_inventory", "ingest_orders"]
+DAGS = ["ingest_events", "ingest_inventory", "ingest_orders", "replay"]
 # What a deployment does in minutes: read folders again, and store what has changed.
 IMPATIENT = {
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "1",
