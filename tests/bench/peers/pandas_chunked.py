@@ -30,7 +30,7 @@ def main(source: str, out: str) -> None:
         at = pandas.to_datetime(chunk["ordered_at"], format="%Y-%m-%dT%H:%M:%SZ", errors="coerce", utc=True)
         quantity = pandas.to_numeric(chunk["quantity"], errors="coerce")
         ok &= at.notna() & quantity.between(0, 10_000)
-        ok &= ~(chunk["order_id"].isin(seen) | chunk["order_id"].duplicated())
+        ok &= ~(chunk["order_id"].map(seen.__contains__) | chunk["order_id"].duplicated())
         seen.update(chunk["order_id"][ok])
         for number in (~ok).to_numpy().nonzero()[0].tolist():
             found.add(line + number)
