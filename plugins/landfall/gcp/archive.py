@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from landfall.gcp.landing import Site
 
 log = logging.getLogger(__name__)
-
-# A copy is a small request that the service answers by itself; eight at once keep well below its rate limits.
-_MOVERS = 8
 
 
 class ArchiveFiles(BaseOperator):
@@ -135,9 +131,7 @@ def move_files(site: Site, files: Iterable[PlannedFile], where: Callable[[Planne
             log.info("%s is not there any more in generation %d", file.uri, file.generation)
         return moved
 
-    _ = site.storage.client  # made once, here: the movers share it
-    with ThreadPoolExecutor(_MOVERS) as movers:
-        return sum(movers.map(move, files))
+    return sum(site.storage.at_once(move, files))
 
 
 def archive_uri(bucket: str, dataset: str, file: PlannedFile) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from include.crashpoints import boundary
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GIVEN_UP = "given_up: the run that had taken it could not load it"
-# A note is a small object; so many requests at once keep well below the store's limits.
-_READERS = 8
 
 
 def note_failure(site: Site, run_id: str, batch: PlannedBatch, tries: int, failure: Failure) -> None:
@@ -61,10 +58,8 @@ def given_up(site: Site, plan: Plan, numbers: Iterable[int]) -> dict[str, str]:
     """Return for every file of the batches that failed, by file id, what the ledger is to say of it."""
     batches = [plan.batches[number] for number in numbers]
     whole = site.dataset.pipeline.load.mode == "replace_partition"
-    _ = site.storage.client  # made once, here: the readers share it
-    with ThreadPoolExecutor(_READERS) as readers:
-        said = readers.map(lambda batch: _read(site, plan.run_id, batch, whole=whole), batches)
-        return {file.file_id: reason for batch, reason in zip(batches, said, strict=True) for file in batch.files}
+    said = site.storage.at_once(lambda batch: _read(site, plan.run_id, batch, whole=whole), batches)
+    return {file.file_id: reason for batch, reason in zip(batches, said, strict=True) for file in batch.files}
 
 
 def _read(site: Site, run_id: str, batch: PlannedBatch, *, whole: bool) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from include.crashpoints import boundary
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A look is a small request; eight at once keep well below the service's rate limits.
-_LOOKERS = 8
 # A run of the same replay is content with what an earlier one did, whatever run that was.
 _ANY_RUN = "replay"
 
@@ -87,10 +84,8 @@ def _locate(site: Site, files: Sequence[OpenFile]) -> dict[str, Landed]:
                 return found
         return None
 
-    _ = site.storage.client  # made once, here: the threads share it
-    with ThreadPoolExecutor(_LOOKERS) as pool:
-        found = zip(files, pool.map(find, files), strict=True)
-        return {file.landed.file_id: item for file, item in found if item is not None}
+    found = zip(files, site.storage.at_once(find, files), strict=True)
+    return {file.landed.file_id: item for file, item in found if item is not None}
 
 
 def settle_replay(site: Site, plan: Plan, uris: Mapping[int, str]) -> dict[str, Any]:
