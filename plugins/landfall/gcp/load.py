@@ -42,15 +42,13 @@ class LoadBatches(BaseOperator):
         Raises:
             TerminalFailure: nothing could be loaded, or must not be; the run lets go of the files.
         """
-        from include.ledger.plan import Plan
         from landfall.gcp.events import let_go
         from landfall.gcp.failures import GIVEN_UP
         from landfall.gcp.landing import Site
+        from landfall.gcp.plan_file import transformed
 
         site = Site.of(self.dataset)
-        plan_uri = context["ti"].xcom_pull(task_ids="plan")[0]["plan"]
-        plan = Plan.model_validate_json(site.storage.read(plan_uri))
-        done = {result["batch"]: result["manifest"] for result in self.manifests or () if result}
+        plan_uri, plan, done = transformed(site, context, "plan", self.manifests)
         failed = [batch.number for batch in plan.batches if batch.number not in done]
         if not done:
             dead = self._give_up(context, site, plan, failed)

@@ -376,7 +376,7 @@ def test_files_that_are_held_as_a_whole_are_shown_and_on_demand_released(replays
 
 
 @pytest.mark.parametrize(
-    "place", ["replay.plan.after", "load.stage.after", "replay.commit.before", "replay.commit.after"]
+    "place", ["plan.plan.after", "load.stage.after", "replay.commit.before", "replay.commit.after"]
 )
 def test_a_replay_that_is_killed_and_repeated_loads_once(
     replays: Callable[..., Replays], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
