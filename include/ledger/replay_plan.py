@@ -10,7 +10,7 @@ from typing import Any
 from include.ledger.choice import Choice, Replay, ReplayedFile
 from include.ledger.identity import batch_id, content_hash
 from include.ledger.landing import Landed
-from include.ledger.plan import MAX_BATCHES, Plan, PlannedBatch, PlannedFile, Reference
+from include.ledger.plan import MAX_BATCHES, Plan, PlannedBatch, Reference, own_keys, pinned
 from include.spec.dataset import Dataset
 
 
@@ -85,7 +85,7 @@ def make_replay_plan(
         keys: `mask` and `raw` to the names of the keys that the engine has; they count where columns are masked.
         keep: writes a selection and returns its address.
     """
-    own = dict(keys) if dataset.pipeline.mask else {}
+    own = own_keys(dataset, keys)
     groups: dict[str, list[OpenFile]] = {}
     for file in files:
         if file.landed.file_id in where:
@@ -99,10 +99,10 @@ def make_replay_plan(
             fingerprint=dataset.fingerprint,
             references=[reference.uri for reference in references.values()],
             engine=engine,
-            keys=[f"{kind}:{named}" for kind, named in sorted(own.items())],
+            keys=own,
             epoch=f"replay:{of_batch}:{content_hash(content)}",
         )
-        planned = tuple(_planned(file, where[file.landed.file_id]) for file in members)
+        planned = tuple(pinned(where[f.landed.file_id], file_id=f.landed.file_id) for f in members)
         batches.append(PlannedBatch(number=number, batch_id=name, files=planned, chosen=keep(content)))
     gone = [file for file in files if file.landed.file_id not in where]
     replay = Replay(
@@ -127,17 +127,6 @@ def make_replay_plan(
 def _selection(files: Iterable[OpenFile]) -> bytes:
     chosen = {file.landed.file_id: sorted(file.records.items()) for file in files}
     return json.dumps({"files": chosen}, sort_keys=True).encode()
-
-
-def _planned(file: OpenFile, found: Landed) -> PlannedFile:
-    return PlannedFile(
-        file_id=file.landed.file_id,
-        bucket=found.bucket,
-        name=found.name,
-        generation=found.generation,
-        size=found.size,
-        checksum=found.checksum,
-    )
 
 
 def _replayed(file: OpenFile) -> ReplayedFile:

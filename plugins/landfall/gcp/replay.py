@@ -71,11 +71,10 @@ def _locate(site: Site, files: Sequence[OpenFile]) -> dict[str, Landed]:
     """Find where files lie now: in the archive, or still where they landed; file id to the object."""
 
     def find(file: OpenFile) -> Landed | None:
-        from include.ledger.plan import pinned
         from landfall.gcp.archive import archive_uri
 
         landed = file.landed
-        archived = archive_uri(site.settings.archive, site.dataset.name, pinned(landed))
+        archived = archive_uri(site.settings.archive, site.dataset.name, landed)
         for uri in (archived, file.uri, archived):  # it may be moved between two looks
             found = site.storage.find_one(uri)
             if found is None or (found.size, found.checksum) != (landed.size, landed.checksum):
@@ -200,16 +199,6 @@ def free_whole_files(site: Site, choice: Choice, run_id: str) -> int:
         if ids:
             act(site, run_id, decisions.find(site, wish, ids, run_id=run_id))
     return len(rows)
-
-
-def write_plan(site: Site, plan: Plan) -> str:
-    """Write a replay's plan; returns its address."""
-    from include.ledger.identity import content_hash
-
-    uri = site.work_uri("plans", f"{content_hash(plan.run_id.encode())}.json")
-    with boundary("replay.plan"):
-        site.storage.write(uri, plan.model_dump_json(indent=1).encode())
-    return uri
 
 
 def write_report(site: Site, report: Mapping[str, Any]) -> str:
