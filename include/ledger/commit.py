@@ -194,7 +194,7 @@ class Commit:
 
     def _files_in(self) -> str:
         columns = (
-            "file_id, bucket, name, generation, checksum, size, state, reason, batch_id, voucher, vouched_at,"
+            "file_id, bucket, name, generation, checksum, size, state, reason, batch_id, voucher, vouched_at, opening,"
             f" {', '.join(COUNTS)}"
         )
         return (
