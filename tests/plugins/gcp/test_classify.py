@@ -22,6 +22,7 @@ from landfall.errors import (
     LostRace,
     Missing,
     Overtaken,
+    RefusedData,
     TerminalFailure,
     TransientFailure,
 )
@@ -128,8 +129,11 @@ def test_an_error_of_bigquery_is_told_by_its_reason(error: Exception, kind: Any,
 @pytest.mark.parametrize(
     ("error", "kind"),
     [(answer(400, "Failed to commit"), LostRace), (answer(400, "oops", "jobInternalError"), TransientFailure),
-     (answer(400, "Syntax error", "invalidQuery"), TerminalFailure)],
-    ids=["race", "defect", "syntax"],
+     (answer(400, "Required field day cannot be null", "invalidQuery"), RefusedData),
+     (answer(400, "Provided Parquet file is wrong", "invalid"), RefusedData),
+     (answer(403, "Permission denied", "accessDenied"), TerminalFailure),
+     (answer(400, "cancelled", "stopped"), TerminalFailure), (answer(404, "no table", "notFound"), Missing)],
+    ids=["race", "defect", "row", "file", "permission", "cancelled", "gone"],
 )  # fmt: skip
 def test_a_job_that_failed_is_no_outage_for_the_service_told_of_it(error: Exception, kind: Any) -> None:
     failure = classify_job(error, "job")
