@@ -84,4 +84,7 @@ def _why_lost(row: Mapping[str, Any]) -> str:
         return ""
     if row["byte_length"] > RAW_LIMIT:
         return f"it is longer than {RAW_LIMIT:,} bytes; of such a record the quarantine keeps none"
-    return f"{NOTHING}: it was put aside while columns were masked and LANDFALL_RAW_KEY was not set"
+    return (
+        f"{NOTHING}: it was longer than `format.max_record`, or it was put aside while columns were masked and"
+        " LANDFALL_RAW_KEY was not set"
+    )

@@ -116,7 +116,7 @@ class ReportReplay(BaseOperator):
         self.dataset = dataset
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Log the report and return it without its samples.
+        """Log the report and return its counts.
 
         Raises:
             TerminalFailure: files could not be transformed, would be held or are gone; everything else is settled.
@@ -136,7 +136,9 @@ class ReportReplay(BaseOperator):
             self.log.info("%s: %s", rule, counts)
         for file in report["whole_files"]:
             self.log.info("%s is %s as a whole: %s", file["uri"], file["state"], file["reason"])
+        for file_uri, count in report["restored"].items():
+            self.log.info("%s is gone; %d records of it were read from the quarantine", file_uri, count)
         wrong = complaints(report)
         if wrong:
             raise TerminalFailure("\n".join(wrong), files=report["failed"])
-        return {name: value for name, value in report.items() if name != "samples"} | {"report": uri}
+        return {name: value for name, value in report.items() if name not in ("samples", "lost")} | {"report": uri}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,42 @@ def test_a_file_that_the_warehouse_refuses_becomes_a_dead_letter_and_its_neighbo
     assert "too many days" in states["b.csv"]
     (failure,) = steps.failures
     assert "Dead letters" in str(failure)
+
+
+def test_a_load_that_is_killed_after_it_was_tried_apart_and_tried_again_loads_the_neighbours_once(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from landfall.gcp import landing
+    from landfall.gcp.load import LoadBatches
+
+    refuse(monkeypatch, lambda commit: f"NOT EXISTS (SELECT 1 FROM {commit._staged()} WHERE name = 'poison')")
+    # As if all of them had failed together before: each is a batch of its own.
+    take, execute = landing.take, LoadBatches.execute
+
+    def failed_before(*given: Any, **more: Any) -> Any:
+        taken = take(*given, **more)
+        return replace(taken, failed=frozenset(file.file_id for file in taken.open))
+
+    monkeypatch.setattr(landing, "take", failed_before)
+
+    def twice(self: LoadBatches, context: Any) -> dict[str, Any]:
+        with monkeypatch.context() as dying:
+            dying.setattr("landfall.gcp.dead_letters.bury", _die)
+            with pytest.raises(ConnectionAbortedError):
+                execute(self, context)
+        return execute(self, context)
+
+    monkeypatch.setattr(LoadBatches, "execute", twice)
+    for number, (name, text) in enumerate({"a": "x", "b": "poison", "c": "z"}.items()):
+        steps.land(f"{name}.csv", f"{HEADER}{number},2026-01-01,{text}\n")
+    result: Any = steps.run()
+    assert (result["loaded"], result["failed"]) == (2, [1])
+    assert steps.rows() == [(0, "x"), (2, "z")]
+    assert put_aside(steps) == {"b.csv", "b.csv.json"}
+
+
+def _die(*_: Any, **__: Any) -> None:
+    raise ConnectionAbortedError("the process was killed")
 
 
 def test_a_commit_that_fails_without_any_file_is_no_files_failure(
