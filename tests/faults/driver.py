@@ -149,8 +149,8 @@ class Run:
         self.states[step], self.xcom[step] = self._task(step, lambda: None)
 
     def _may_run(self, step: str, before: tuple[str, ...]) -> bool:
-        if step == "load":  # all_done_min_one_success
-            return self.states["transform"] != "skipped" and bool(self.xcom.get("transform"))
+        if step == "load":  # all_done_min_one_success, and `plan` is one of those before it
+            return self.states["plan"] == "success"
         return all(self.states[other] == "success" for other in before if other != "transform")
 
     def _transform(self) -> None:

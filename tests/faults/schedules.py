@@ -47,6 +47,7 @@ def schedules(site: Site) -> type[RuleBasedStateMachine]:
         def begin(self, mode: Mode) -> None:
             self.scratch = tempfile.TemporaryDirectory(prefix="landfall-chaos-")
             self.world = new_world(site, mode, Path(self.scratch.name))
+            self.rules: list[Rule] = []
 
         @rule(place=st.integers(0, 2), rows=st.integers(0, 4), bad=st.integers(0, 2))
         def land(self, place: int, rows: int, bad: int) -> None:
@@ -80,7 +81,7 @@ def schedules(site: Site) -> type[RuleBasedStateMachine]:
 
         @rule(call=st.sampled_from(CALLS), fault=st.sampled_from(ALL), nth=st.integers(1, 4))
         def strike(self, call: str, fault: Fault, nth: int) -> None:
-            self.rules = [*getattr(self, "rules", []), Rule(fault=fault, call=call, nth=nth)]
+            self.rules.append(Rule(fault=fault, call=call, nth=nth))
             site.proxies.play(*self.rules)
 
         def teardown(self) -> None:
