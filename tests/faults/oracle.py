@@ -284,7 +284,8 @@ class Oracle:
                     yield f"lost: the envelope of {uri}"
             elif state in _ARCHIVED:
                 yield from self._kept(archive, f"{self.name}/{kept}", version.content)
-        done = {v.name.rpartition("/")[0] for v in self.latest().values() if self._state(v) in _ARCHIVED}
+        # Nobody takes away the marker of a set that was turned away or rejected.
+        done = {v.name.rpartition("/")[0] for v in self.latest().values() if self._state(v) == "loaded"}
         for name in sorted(set(landed) - waiting):
             if not name.endswith("_SUCCESS") or name.rpartition("/")[0] in done:
                 yield f"left behind: {name} is still in the landing bucket"
