@@ -47,6 +47,8 @@ class Oracle:
         @property
         def sets(self) -> bool: ...
         @property
+        def table(self) -> str: ...
+        @property
         def ledger(self) -> str: ...
         def group(self, place: int) -> list[str]: ...
 
@@ -208,7 +210,7 @@ class Oracle:
     def _rows(self) -> Iterator[str]:
         if not self._loads():
             return
-        rows = self._ask(f"SELECT id, version, label FROM chaos.{self.name}")
+        rows = self._ask(f"SELECT id, version, label FROM {self.table}")
         found, expected = Counter((row["id"], row["version"]) for row in rows), self._expected()
         for row in sorted((expected - found).elements()):
             yield f"lost: the row {row} is not in the table"

@@ -109,5 +109,6 @@ def _live(
         history.under_fire(world)
         happened = met()
         problems = end(world)
+        site.clear(world.table, world.ledger)
         site.ended(world.name)
         return happened, tuple(problems)

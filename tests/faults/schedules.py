@@ -129,6 +129,7 @@ def schedules(site: Site) -> type[RuleBasedStateMachine]:
                 assert not problems, "\n".join([*problems, self.world.story()])
             finally:
                 self.scratch.cleanup()
+                site.clear(self.world.table, self.world.ledger)
                 site.ended(self.world.name)
 
     return Schedule

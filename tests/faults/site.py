@@ -51,6 +51,12 @@ class Site:
             (self.bombs / place).unlink(missing_ok=True)
         return left
 
+    def clear(self, table: str, ledger: str) -> None:
+        """Drop what a schedule has made in the warehouse: the emulator's answers take the longer the more there is."""
+        self.warehouse.client.delete_table(table, not_found_ok=True)
+        for dataset in (ledger, f"{ledger}_staging"):
+            self.warehouse.client.delete_dataset(dataset, delete_contents=True, not_found_ok=True)
+
 
 @contextmanager
 def site(ended: Callable[[str], None]) -> Iterator[Site]:

@@ -148,6 +148,11 @@ class World(Oracle):
         return self.mode == "replace_partition"
 
     @property
+    def table(self) -> str:
+        """Its table."""
+        return f"chaos.{self.name}"
+
+    @property
     def ledger(self) -> str:
         """Name of its own ledger's BigQuery dataset: to make it is a part of the history."""
         return f"ops_{self.name}"
