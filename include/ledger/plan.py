@@ -113,7 +113,7 @@ class Plan(Model):
     Args:
         dataset: the dataset as `Dataset.to_wire` gives it, so that every task of the run sees the same contract.
         force: files are loaded again that are loaded already, in place of their rows.
-        left_behind: loaded files that an earlier run did not archive.
+        left_behind: loaded and rejected files that an earlier run did not move to the archive.
         later: files that did not fit into this run; the next one takes them.
         engine: version of the function's engine, which is in the batches' ids.
         keys: names of the function's keys, likewise; none where no column is masked.
@@ -159,7 +159,7 @@ def make_plan(
         run_id: the run that takes them.
         references: by the name that the pipeline gives them.
         force: files are loaded again that are loaded already.
-        left_behind: loaded files that an earlier run did not archive.
+        left_behind: loaded and rejected files that an earlier run did not move to the archive.
         engine: version of the engine that transforms them.
         keys: `mask` and `raw` to the names of the keys that the engine has; they count where columns are masked.
         vouched: file id to why the file counts.

@@ -92,7 +92,8 @@ class Findings:
     @property
     def needs_run(self) -> bool:
         """Whether there is anything for a run to do."""
-        return bool(self.taken.open or self.taken.turned_away or self.taken.dead or self.held)
+        taken = self.taken
+        return bool(taken.open or taken.turned_away or taken.dead or taken.left_behind or self.held)
 
     def __str__(self) -> str:
         """What a person wants to know of it, in one line."""
@@ -100,6 +101,7 @@ class Findings:
         counts = (
             (len(self.held), "to hold"),
             (len(self.taken.dead), "have failed too often and become dead letters"),
+            (len(self.taken.left_behind), "are done and are moved away"),
             (len(self.taken.leased), "are taken by another run"),
             (len(self.taken.turned_away), "are new versions of loaded files and are turned away"),
         )

@@ -35,6 +35,7 @@ class PlanRun(BaseOperator):
         """Write plan.json and the ledger's `planned` events."""
         from include.ledger.plan import make_plan, pinned
         from include.ledger.states import FileState
+        from landfall.gcp.archive import move_to_archive
         from landfall.gcp.dead_letters import bury
         from landfall.gcp.events import write_events
         from landfall.gcp.function import ask_function
@@ -55,6 +56,8 @@ class PlanRun(BaseOperator):
         if found.taken.dead:
             bury(context, site, [(pinned(item),) for item in found.taken.dead])
         if not found.open:
+            # Else `archive` does it. What was rejected has no `archive` of its own, and a run may be killed before its.
+            move_to_archive(site, map(pinned, found.taken.left_behind))
             raise AirflowSkipException(f"nothing is left to load: {found}")
         deployed = ask_function(site.settings.function_url, site.breakers.function)
         plan = make_plan(
