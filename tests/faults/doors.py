@@ -110,11 +110,12 @@ class _Door:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         call = call_of(self.upstream.service, request.method, request.raw_path)
         exchange = Exchange(self.name, call, request.method, request.raw_path)
-        exchange.fault = self._doors.script.strike(exchange)
-        self._doors.exchanges.append(exchange)
         line = _Line(request, self, exchange)
+        script = self._doors.script
         self.under_way += 1
         try:
+            exchange.fault = script.strike(exchange, await line.hear() if script.reads_bodies else b"")
+            self._doors.exchanges.append(exchange)
             await (_pass(line) if exchange.fault is None else exchange.fault.happen(line))
         except (ClientError, OSError):
             # The service did not answer, or the client is gone: what the one sees, the other is to see.
@@ -139,9 +140,10 @@ class _Line:
         self._headers = [(k, v) for k, v in request.headers.items() if k.lower() not in _OF_THE_CONNECTION]
         self._body: bytes | None = None
 
-    async def hear(self) -> None:
+    async def hear(self) -> bytes:
         if self._body is None:
             self._body = await self._request.content.read()
+        return self._body
 
     async def ask(self) -> Answer:
         await self.hear()

@@ -16,9 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
-STEPS = ("wait_for_files", "plan", "transform", "load", "verify", "archive")
 PATIENCE_SECONDS = 300
 """No try takes so long, whatever is injected: one that does is stuck."""
 
@@ -106,7 +105,7 @@ def _wait(started: tuple[int, int]) -> Ended:
 
 @dataclass
 class Run:
-    """One DAG run: its tasks in order, each tried as often as Airflow would.
+    """One DAG run of a dataset: its tasks in order, each tried as often as Airflow would.
 
     Args:
         dataset: the dataset's name.
@@ -115,6 +114,8 @@ class Run:
         log: what the tasks print.
         params: what a person chose in the form.
     """
+
+    steps: ClassVar = ("wait_for_files", "plan", "transform", "load", "verify", "archive")
 
     dataset: str
     run_id: str
@@ -126,44 +127,50 @@ class Run:
     tried: list[tuple[str, Ended]] = field(default_factory=list)
 
     @property
+    def dag_id(self) -> str:
+        """Name of the DAG."""
+        return f"ingest_{self.dataset}"
+
+    @property
     def next_step(self) -> str | None:
         """The task that comes next; None at the end."""
-        return next((step for step in STEPS if step not in self.states), None)
+        return next((step for step in self.steps if step not in self.states), None)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a task has failed."""
+        return "failed" in self.states.values()
 
     def finish(self) -> None:
         """Run every task that is left."""
         while self.next_step:
             self.advance()
 
-    def advance(self) -> None:
-        """Run the next task to its end."""
-        step = self.next_step
-        assert step is not None
-        if step == "transform":
-            self._transform()
-            return
-        before = STEPS[: STEPS.index(step)]
-        if not self._may_run(step, before):
-            self.states[step] = "skipped" if self.states[before[-1]] == "skipped" else "upstream_failed"
-            return
-        self.states[step], self.xcom[step] = self._task(step, lambda: None)
+    def advance(self, steps: int = 1) -> None:
+        """Run the next tasks to their ends, as many as there are."""
+        for _ in range(steps):
+            if self.next_step:
+                self._advance(self.next_step)
 
-    def _may_run(self, step: str, before: tuple[str, ...]) -> bool:
-        if step == "load":  # all_done_min_one_success
-            return self.states["transform"] != "skipped" and bool(self.xcom.get("transform"))
-        return all(self.states[other] == "success" for other in before if other != "transform")
+    def _advance(self, step: str) -> None:
+        number = self.steps.index(step)
+        before = self.states[self.steps[number - 1]] if number else "success"
+        if not (before == "success" or self._runs_all_the_same(step)):
+            self.states[step] = "skipped" if before == "skipped" else "upstream_failed"
+        elif step == "transform":
+            ended = [self._task(step, batch) for batch in self.xcom[self.steps[number - 1]]]
+            self.xcom[step] = [value for state, value in ended if state == "success"]
+            self.states[step] = "success" if all(state == "success" for state, _ in ended) else "failed"
+        else:
+            self.states[step], self.xcom[step] = self._task(step)
 
-    def _transform(self) -> None:
-        if self.states["plan"] != "success":
-            self.states["transform"] = "skipped" if self.states["plan"] == "skipped" else "upstream_failed"
-            return
-        ended = [self._task("transform", lambda batch=batch: batch) for batch in self.xcom["plan"]]
-        self.xcom["transform"] = [value for state, value in ended if state == "success"]
-        self.states["transform"] = "success" if all(state == "success" for state, _ in ended) else "failed"
+    def _runs_all_the_same(self, step: str) -> bool:
+        """Whether a task runs although the one before it has not succeeded; `load` stands behind `plan`, too."""
+        return step == "load" and self.states["plan"] == "success"
 
-    def _task(self, step: str, batch: Callable[[], Any]) -> tuple[str, Any]:
+    def _task(self, step: str, batch: Any = None) -> tuple[str, Any]:
         for number in range(1, self.attempts + 1):
-            ended = in_process(lambda number=number: self._execute(step, number, batch()), self.log)
+            ended = in_process(lambda number=number: self._execute(step, self._context(step, number), batch), self.log)
             self.tried.append((step, ended))
             if ended.how in ("success", "skipped"):
                 return ended.how, ended.value
@@ -171,7 +178,7 @@ class Run:
                 break
         return "failed", None
 
-    def _execute(self, step: str, number: int, batch: Any) -> Any:
+    def _execute(self, step: str, context: Any, batch: Any) -> Any:
         from landfall.gcp.archive import ArchiveFiles
         from landfall.gcp.load import LoadBatches
         from landfall.gcp.new_files import WaitForFiles
@@ -179,7 +186,6 @@ class Run:
         from landfall.gcp.transform import TransformBatch
         from landfall.gcp.verify import VerifyLoad
 
-        context = self._context(step, number)
         name = {"task_id": step, "dataset": self.dataset}
         if step == "wait_for_files":
             return WaitForFiles(**name).poke(context).xcom_value
@@ -191,7 +197,7 @@ class Run:
 
     def _context(self, step: str, number: int) -> Any:
         ti = SimpleNamespace(
-            dag_id=f"ingest_{self.dataset}", run_id=self.run_id, task_id=step, map_index=-1,
+            dag_id=self.dag_id, run_id=self.run_id, task_id=step, map_index=-1,
             try_number=number, max_tries=self.attempts - 1,
             xcom_pull=lambda task_ids: self.xcom.get(task_ids),
         )  # fmt: skip
@@ -199,6 +205,35 @@ class Run:
             "run_id": self.run_id, "ti": ti, "task_instance": ti, "params": self.params,
             "outlet_events": defaultdict(SimpleNamespace),
         }  # fmt: skip
+
+
+@dataclass
+class Replay(Run):
+    """One run of the DAG `replay`; `params` are its form's."""
+
+    steps: ClassVar = ("select", "transform", "commit", "report")
+
+    @property
+    def dag_id(self) -> str:
+        """Name of the DAG."""
+        return "replay"
+
+    def _runs_all_the_same(self, step: str) -> bool:
+        """Whether a task runs although the one before it has not succeeded: where one batch was transformed."""
+        return step == "commit" and bool(self.xcom.get("transform"))
+
+    def _execute(self, step: str, context: Any, batch: Any) -> Any:
+        from landfall.gcp.replay_tasks import CommitReplay, ReportReplay, SelectRecords
+        from landfall.gcp.transform import TransformBatch
+
+        name = {"task_id": step, "dataset": self.dataset}
+        if step == "select":
+            return SelectRecords(task_id=step).execute(context)
+        if step == "transform":
+            return TransformBatch(**name, batch=batch).execute(context)
+        if step == "commit":
+            return CommitReplay(**name, manifests=self.xcom["transform"]).execute(context)
+        return ReportReplay(**name).execute(context)
 
 
 @contextmanager

@@ -23,8 +23,8 @@ class Line(Protocol):
 
     service: str
 
-    async def hear(self) -> None:
-        """Wait until all of the request is here."""
+    async def hear(self) -> bytes:
+        """Wait until all of the request is here; returns its body."""
 
     async def ask(self) -> Answer:
         """Have the service answer the whole request, and wait for it."""

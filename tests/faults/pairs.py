@@ -1,4 +1,4 @@
-"""Each fault at each place, in a small history that comes to all of them."""
+"""Each fault at each place, in small histories that together come to all of them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.faults.faults import ALL, Fault
-from tests.faults.places import crash_points
-from tests.faults.schedules import new_world
+from tests.faults.histories import HISTORIES, History
+from tests.faults.schedules import end, new_world
 from tests.faults.script import Rule
 from tests.faults.world import MODES, Mode, World
 
@@ -26,7 +26,7 @@ class Pair:
     Args:
         place: the crash point, or the call.
         fault: what was done there.
-        mode: how the dataset loads.
+        mode: in which history, and how the dataset loads.
         met: whether it was done: whether a process came there.
         problems: what was not as it must be after everything had settled.
     """
@@ -43,21 +43,25 @@ class Pair:
         return "; ".join(self.problems) if self.problems else "ok" if self.met else "not met"
 
 
-def crash(site: Site, place: str, mode: Mode) -> Pair:
+def crash(site: Site, history: History, place: str, mode: Mode) -> Pair:
     """Kill a process at a crash point."""
-    met, problems = _under(site, mode, lambda: site.arm(place), lambda: place not in site.disarm())
-    return Pair(place, "kill -9", mode, met, problems)
+    met, problems = _live(site, history, mode, lambda _: site.arm(place), lambda: place not in site.disarm())
+    return Pair(place, "kill -9", f"{history.name}, {mode}", met, problems)
 
 
-def strike(site: Site, call: str, fault: Fault, mode: Mode) -> Pair:
+def strike(site: Site, history: History, call: str, fault: Fault, mode: Mode) -> Pair:
     """Have a fault strike the first call of a name."""
     rule = Rule(fault=fault, call=call)
-    met, problems = _under(site, mode, lambda: site.proxies.play(rule), lambda: bool(site.proxies.injected()))
-    return Pair(call, repr(fault), mode, met, problems)
+
+    def met() -> bool:
+        return any(exchange.fault == fault for exchange in site.proxies.injected())
+
+    happened, problems = _live(site, history, mode, lambda world: world.strike(rule), met)
+    return Pair(call, repr(fault), f"{history.name}, {mode}", happened, problems)
 
 
-def calls_made(site: Site) -> list[str]:
-    """Return the names of the calls that the history makes when nothing goes wrong."""
+def calls_made(site: Site, history: History) -> list[str]:
+    """Return the names of the calls that a history makes when nothing goes wrong."""
     found: set[str] = set()
 
     def seen() -> bool:
@@ -65,48 +69,46 @@ def calls_made(site: Site) -> list[str]:
         return True
 
     for mode in MODES:
-        _under(site, mode, site.proxies.play, seen)
+        _live(site, history, mode, lambda _: site.proxies.play(), seen)
     return sorted(found)
 
 
 def all_pairs(site: Site) -> list[Callable[[], Pair]]:
-    """Return what tries out each pair: crash points in each mode, faults in one mode after the other."""
-    crashes = [functools.partial(crash, site, place, mode) for place in crash_points() for mode in MODES]
-    struck = [(call, fault) for call in calls_made(site) for fault in ALL]
+    """Return what tries out each pair.
+
+    Each crash point in every history that comes to it, in each mode; each fault at each call of the first history, and
+    at each call that writes of the others, in one mode after the other.
+    """
+    crashes = [
+        functools.partial(crash, site, history, place, mode)
+        for history in HISTORIES
+        for mode in MODES
+        for place in history.crash_points(mode)
+    ]
+    struck = [
+        (history, call, fault)
+        for history in HISTORIES
+        for call in (calls_made(site, history) if history.calls is None else history.calls)
+        for fault in ALL
+    ]
     faults = [
-        functools.partial(strike, site, call, fault, MODES[number % len(MODES)])
-        for number, (call, fault) in enumerate(struck)
+        functools.partial(strike, site, history, call, fault, MODES[number % len(MODES)])
+        for number, (history, call, fault) in enumerate(struck)
     ]
     return [*crashes, *faults]
 
 
-def _under(
-    site: Site, mode: Mode, begin: Callable[[], object], met: Callable[[], bool]
+def _live(
+    site: Site, history: History, mode: Mode, begin: Callable[[World], object], met: Callable[[], bool]
 ) -> tuple[bool, tuple[str, ...]]:
-    """Live through the history; returns whether the fault was met, and what was wrong in the end.
-
-    The fault is there from the dataset's first run on, which makes its tables, to the end of its second, which takes
-    another file and the second version of the first one.
-    """
+    """Live through a history; returns whether the fault was met, and what was wrong in the end."""
     with tempfile.TemporaryDirectory(prefix="landfall-pair-") as scratch:
-        world = new_world(site, mode, Path(scratch), "pair")
-        begin()
-        _history(world)
+        world = new_world(site, mode, Path(scratch), "pair", history.policy)
+        history.before(world)
+        begin(world)
+        history.under_fire(world)
         happened = met()
-        site.disarm()
-        try:
-            world.settle()
-            problems = world.problems()
-        except AssertionError as stuck:
-            problems = [str(stuck)]
+        problems = end(world)
+        site.clear(world.table, world.ledger)
         site.ended(world.name)
         return happened, tuple(problems)
-
-
-def _history(world: World) -> None:
-    world.land(0, bad=1)
-    world.new_run().finish()
-    world.amend()
-    world.land(0, bad=1)
-    world.land(2)
-    world.new_run().finish()

@@ -54,6 +54,7 @@ class Rule:
         door: glob over the names of proxies; `function_storage` is the function's own way to Cloud Storage.
         method: if given, the only method.
         path: regular expression to be found in the path with its query.
+        body: regular expression to be found in the request's body.
         nth: the first match that is struck, from 1.
         times: how many matches are struck from there on; None for all.
         chance: where given, the probability with which each of those is struck.
@@ -64,17 +65,19 @@ class Rule:
     door: str = "*"
     method: str = ""
     path: str = ""
+    body: str = ""
     nth: int = 1
     times: int | None = 1
     chance: float | None = None
 
-    def fits(self, exchange: Exchange) -> bool:
+    def fits(self, exchange: Exchange, body: bytes) -> bool:
         """Say whether the request is one of those that are counted."""
         return (
             fnmatchcase(exchange.call, self.call)
             and fnmatchcase(exchange.door, self.door)
             and self.method in ("", exchange.method)
             and re.search(self.path, exchange.path) is not None
+            and re.search(self.body.encode(), body) is not None
         )
 
 
@@ -91,13 +94,23 @@ class Script:
         self._draws = [random.Random(f"{seed}/{number}") for number in range(len(self._rules))]
         self._counts = [0] * len(self._rules)
 
-    def strike(self, exchange: Exchange) -> Fault | None:
-        """Return the fault that strikes the request, if one does."""
-        struck = [rule.fault for number, rule in enumerate(self._rules) if self._counted(number, rule, exchange)]
+    @property
+    def reads_bodies(self) -> bool:
+        """Whether a rule asks what stands in bodies."""
+        return any(rule.body for rule in self._rules)
+
+    def strike(self, exchange: Exchange, body: bytes = b"") -> Fault | None:
+        """Return the fault that strikes the request, if one does.
+
+        Args:
+            exchange: the request.
+            body: its body, where a rule asks for it.
+        """
+        struck = [rule.fault for number, rule in enumerate(self._rules) if self._counted(number, rule, exchange, body)]
         return struck[0] if struck else None
 
-    def _counted(self, number: int, rule: Rule, exchange: Exchange) -> bool:
-        if not rule.fits(exchange):
+    def _counted(self, number: int, rule: Rule, exchange: Exchange, body: bytes) -> bool:
+        if not rule.fits(exchange, body):
             return False
         self._counts[number] += 1
         beyond = self._counts[number] - rule.nth

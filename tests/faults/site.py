@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
+import pkgutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -49,6 +51,12 @@ class Site:
             (self.bombs / place).unlink(missing_ok=True)
         return left
 
+    def clear(self, table: str, ledger: str) -> None:
+        """Drop what a schedule has made in the warehouse: the emulator's answers take the longer the more there is."""
+        self.warehouse.client.delete_table(table, not_found_ok=True)
+        for dataset in (ledger, f"{ledger}_staging"):
+            self.warehouse.client.delete_dataset(dataset, delete_contents=True, not_found_ok=True)
+
 
 @contextmanager
 def site(ended: Callable[[str], None]) -> Iterator[Site]:
@@ -66,6 +74,7 @@ def site(ended: Callable[[str], None]) -> Iterator[Site]:
         found = _clients()
         _enter(behind.environ())
         _hurry()
+        _import_all()
         yield Site(bombs, behind.proxies, *found, ended)
 
 
@@ -80,6 +89,18 @@ def _hurry() -> None:
     warehouse._POLL_SECONDS = 0.05
     breaker.Rules = functools.partial(breaker.Rules, cool_down=0.5, lease=5.0)  # type: ignore[assignment,misc]
     os.environ["LANDFALL_LEASE"] = "1s"
+
+
+def _import_all() -> None:
+    """Import what tasks import as they go: each try is a child of this process, and would do it anew."""
+    import include.ledger
+    import include.spec
+    import landfall.gcp
+    import landfall.notifiers
+
+    for package in (include.spec, include.ledger, landfall.notifiers, landfall.gcp):
+        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(found.name)
 
 
 def _enter(environment: Mapping[str, str]) -> None:

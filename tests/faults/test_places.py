@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 from include.crashpoints import VARIABLE
+from tests.faults.histories import HISTORIES
 from tests.faults.places import crash_points, writes
+from tests.faults.world import MODES
 
 _REACH = """
 from include.crashpoints import boundary
@@ -26,6 +28,11 @@ def test_every_write_stands_in_a_boundary() -> None:
 def test_the_code_has_boundaries_at_every_step() -> None:
     steps = {place.partition(".")[0] for place in crash_points()}
     assert {"archive", "function", "ledger", "load", "plan", "replay", "transform"} <= steps
+
+
+def test_every_crash_point_is_in_a_history_of_the_pairs() -> None:
+    tried = {place for history in HISTORIES for mode in MODES for place in history.crash_points(mode)}
+    assert tried == set(crash_points())
 
 
 def reach(bombs: Path | None) -> tuple[int, str]:

@@ -55,6 +55,13 @@ def test_a_rule_strikes_only_what_fits(given: dict[str, Any], expected: list[tup
     assert [request for request, fault in zip(requests, faults, strict=True) if fault] == expected
 
 
+def test_a_rule_may_ask_what_stands_in_the_body() -> None:
+    script = Script([Rule(fault=Refuse(), body=r'"crc32c": "ab\+c="', times=None)])
+    bodies = (b"", b'{"crc32c": "ab+c="}', b'{"crc32c": "abbc="}')
+    assert [script.strike(Exchange(*INSERT), body) for body in bodies] == [None, Refuse(), None]
+    assert (script.reads_bodies, Script([Rule(fault=Refuse())]).reads_bodies) == (True, False)
+
+
 def test_only_matches_are_counted() -> None:
     script = Script([Rule(fault=Refuse(), call="bigquery.get_job", nth=2)])
     assert struck(script, INSERT, GET, INSERT, GET, GET) == [None, None, None, Refuse(), None]

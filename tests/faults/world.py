@@ -1,26 +1,38 @@
-"""A dataset of its own on the embedded cloud, the files that land in it, and what must be true of it in the end.
+"""A dataset of its own on the embedded cloud, the files that land in it, and what is done with them.
 
 Keys never stand in two objects, so that the answer does not depend on which of two objects is loaded first.
 """
 
 from __future__ import annotations
 
+import re
 import time
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from tests.faults.driver import Run, in_processes
+from tests.faults.driver import Replay, Run, in_processes
+from tests.faults.faults import Status
+from tests.faults.oracle import Oracle
+from tests.faults.script import Rule
 
 if TYPE_CHECKING:
     from tests.faults.site import Site
 
 Mode = Literal["append", "merge", "replace_partition"]
 MODES: tuple[Mode, ...] = get_args(Mode)
+LOADS: tuple[tuple[Mode, str], ...] = (
+    ("append", "replace"), ("merge", "version"), ("replace_partition", "replace"),
+    ("append", "version"), ("append", "skip"), ("merge", "skip"), ("replace_partition", "skip"),
+)  # fmt: skip
+"""Every mode with every policy for redelivered files that it allows; those first that count where none is given."""
+Wish = Literal["release", "reject", "retry"]
 
-ATTEMPTS = 3
+ATTEMPTS = 2
+"""Tries of a task, and runs in which a file may fail."""
+SHORT, LONG = 20, 60
+"""Letters that a text may have under the first contract, and under the mended one."""
+_REFUSED = "-and-much-longer-than-allowed"
 _CONTRACT = """
 kind: DataContract
 apiVersion: v3.1.0
@@ -33,14 +45,20 @@ schema:
     properties:
       - {{name: id, logicalType: integer, primaryKey: true}}
       - {{name: day, logicalType: date, required: true, partitioned: true}}
-      - {{name: version, logicalType: string, required: true}}
+      - {{name: label, logicalType: string}}
+      - {{name: version, logicalType: string, required: true, logicalTypeOptions: {{maxLength: {letters}}}}}
 """
 _PIPELINE = """
 source: {{uri: "gs://{{landing}}/{name}/{glob}", complete: {complete}}}
 format: {{type: csv}}
-load: {{table: chaos.{name}, mode: {mode}}}
+enrich: {{with: reference/days.csv, on: day, take: [label], missing: quarantine}}
+load: {{table: chaos.{name}, mode: {mode}, redelivered: {policy}}}
+tolerate: {{quarantined: 60%}}
 retry: {{attempts: {attempts}}}
 """
+_AMENDED = """derive: {remark: "CONCAT(version, '!')"}
+"""
+_DAYS = "day,label\n2026-01-01,first\n2026-01-02,second\n"
 OBJECTS = {"append": ("a.csv", "b.csv", "c.csv"), "merge": ("a.csv", "b.csv", "c.csv"),
            "replace_partition": ("2026-01-01/a.csv", "2026-01-01/b.csv", "2026-01-02/c.csv")}  # fmt: skip
 _ROWS = 5
@@ -52,8 +70,11 @@ class Version:
 
     Args:
         tag: stands in every row of it.
-        good: key and tag of its good records.
-        bad: bytes of its bad records.
+        good: key and text of its good records.
+        bad: bytes of the records that the first contract refuses: first those that every contract does.
+        checksum: as the store has it.
+        mendable: key and text of those of the bad records that pass under the mended contract; the last of them.
+        poison: the function dies of it.
     """
 
     name: str
@@ -62,10 +83,22 @@ class Version:
     good: tuple[tuple[int, str], ...]
     bad: tuple[bytes, ...]
     content: bytes
+    checksum: str = ""
+    mendable: tuple[tuple[int, str], ...] = ()
+    poison: bool = False
+
+    @property
+    def hopeless(self) -> tuple[bytes, ...]:
+        """Bytes of the records that no contract lets pass."""
+        return self.bad[: len(self.bad) - len(self.mendable)]
+
+    def place(self, raw: bytes) -> int:
+        """Return the number of a record in the file."""
+        return self.content.split(b"\n").index(raw) - 1
 
 
 @dataclass
-class World:
+class World(Oracle):
     """One dataset and all that ever landed in it.
 
     Args:
@@ -73,7 +106,9 @@ class World:
         mode: how it loads.
         folder: scratch of this world: the dataset's folder and the tasks' log.
         site: where it is.
-        added: what `amend` has added to the lines of a file.
+        amended: whether `amend` was called.
+        policy: for redelivered files; empty: the mode's own.
+        mended: whether `mend` was called.
     """
 
     name: str
@@ -82,29 +117,45 @@ class World:
     site: Site
     versions: list[Version] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
-    added: str = ""
+    amended: bool = False
+    policy: str = ""
+    mended: bool = False
+    faults: list[Rule] = field(default_factory=list)
+    unfinished: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Write the dataset's folder."""
+        self.policy = self.policy or dict(reversed(LOADS))[self.mode]
         own = self.datasets / self.name
-        own.mkdir(parents=True)
-        sets = self.mode == "replace_partition"
-        complete, glob = ("marker", "*/*.csv") if sets else ("none", "*.csv")
-        (own / "contract.yaml").write_text(_CONTRACT.format(name=self.name))
+        (own / "reference").mkdir(parents=True)
+        complete, glob = ("marker", "*/*.csv") if self.sets else ("none", "*.csv")
+        self._write_contract(SHORT)
+        (own / "reference" / "days.csv").write_text(_DAYS)
         (own / "pipeline.yaml").write_text(
-            _PIPELINE.format(name=self.name, mode=self.mode, complete=complete, glob=glob, attempts=ATTEMPTS)
+            _PIPELINE.format(
+                name=self.name, mode=self.mode, policy=self.policy, complete=complete, glob=glob, attempts=ATTEMPTS
+            )
         )
+
+    def _write_contract(self, letters: int) -> None:
+        more = "      - {name: remark, logicalType: string}\n" if self.amended else ""
+        contract = _CONTRACT.format(name=self.name, letters=letters).lstrip()
+        (self.datasets / self.name / "contract.yaml").write_text(contract + more)
+
+    @property
+    def sets(self) -> bool:
+        """Whether folders are sets, for which a marker vouches."""
+        return self.mode == "replace_partition"
+
+    @property
+    def table(self) -> str:
+        """Its table."""
+        return f"chaos.{self.name}"
 
     @property
     def ledger(self) -> str:
         """Name of its own ledger's BigQuery dataset: to make it is a part of the history."""
         return f"ops_{self.name}"
-
-    def amend(self) -> None:
-        """Add a column to the contract, so that the table has to be altered."""
-        self.added = ",remark"
-        contract = self.datasets / self.name / "contract.yaml"
-        contract.write_text(f"{contract.read_text().rstrip()}\n      - {{name: remark, logicalType: string}}\n")
 
     @property
     def datasets(self) -> Path:
@@ -116,38 +167,118 @@ class World:
         """What the tasks print."""
         return self.folder / "tasks.log"
 
-    def land(self, place: int, *, rows: int = _ROWS, bad: int = 0) -> None:
+    def amend(self) -> None:
+        """Add a derived column to the contract, so that the table has to be altered."""
+        self.amended = True
+        self._write_contract(LONG if self.mended else SHORT)
+        pipeline = self.datasets / self.name / "pipeline.yaml"
+        pipeline.write_text(pipeline.read_text() + _AMENDED)
+
+    def mend(self) -> None:
+        """Mend what is wrong with the contract, so that more records pass, and the function, which dies no more."""
+        self.mended = True
+        self._write_contract(LONG)
+        self._play()
+
+    def land(self, place: int, *, rows: int = _ROWS, bad: int = 0, mendable: int = 0, poison: bool = False) -> None:
         """Land a new version of an object; of a set, the whole set anew and its marker last.
 
         Args:
             place: which of the objects.
             rows: good records.
-            bad: bad records.
+            bad: records that no contract lets pass.
+            mendable: records that pass under the mended contract only.
+            poison: the function dies of it until it is mended.
         """
+        for name in self.group(place):
+            self._land(name, rows, bad, mendable, poison)
+        self._mark(place)
+        if poison:
+            self._play()
+
+    def group(self, place: int) -> list[str]:
+        """Names of the objects that land together, without the dataset's folder."""
         names = OBJECTS[self.mode]
         name = names[place % len(names)]
         folder = name.rpartition("/")[0]
-        for each in [other for other in names if other.rpartition("/")[0] == folder] if folder else [name]:
-            self._land(each, names.index(each), rows, bad)
-        if folder:
-            self.site.bucket.blob(f"{self.name}/{folder}/_SUCCESS").upload_from_string(b"")
+        return [other for other in names if other.rpartition("/")[0] == folder] if folder else [name]
 
-    def _land(self, name: str, place: int, rows: int, bad: int) -> None:
+    def _land(self, name: str, rows: int, bad: int, mendable: int, poison: bool) -> None:
+        place = OBJECTS[self.mode].index(name)
         tag = f"{name.rpartition('/')[2][0]}{len(self.versions)}"
         day = name.rpartition("/")[0] or "2026-01-01"
         good = tuple((place * 1000 + row, tag) for row in range(rows))
-        wrong = tuple(f"x{row},{day},{tag}{self.added}".encode() for row in range(bad))
-        lines = [f"{key},{day},{tag}{self.added}".encode() for key, tag in good]
+        refused = tuple((place * 1000 + 500 + row, tag + _REFUSED) for row in range(mendable))
+        lines = [f"{key},{day},{text}".encode() for key, text in good]
+        wrong = tuple(f"{key},{day},{text}".encode() for key, text in (*((f"x{n}", tag) for n in range(bad)), *refused))
         # Bad records among the good ones, so that ordinals matter.
         lines[1:1] = wrong
-        content = f"id,day,version{self.added}\n".encode() + b"\n".join(lines) + b"\n"
+        content = b"\n".join((b"id,day,version", *lines, b""))
         blob = self.site.bucket.blob(f"{self.name}/{name}")
         blob.upload_from_string(content, content_type="text/csv")
-        self.versions.append(Version(f"{self.name}/{name}", int(blob.generation), tag, good, wrong, content))
+        known = {"checksum": blob.crc32c, "mendable": refused, "poison": poison}
+        self.versions.append(Version(blob.name, int(blob.generation), tag, good, wrong, content, **known))
 
-    def new_run(self) -> Run:
-        """Begin a run; its tasks are started by its own methods."""
-        run = Run(self.name, f"run-{len(self.runs)}", ATTEMPTS, self.log)
+    def _mark(self, place: int) -> None:
+        """Write the marker of a set."""
+        folder = self.group(place)[0].rpartition("/")[0]
+        if folder:
+            self.site.bucket.blob(f"{self.name}/{folder}/_SUCCESS").upload_from_string(b"")
+
+    def strike(self, rule: Rule) -> None:
+        """Have a fault strike what fits the rule, beside all that do already."""
+        self.faults.append(rule)
+        self._play()
+
+    def calm(self) -> None:
+        """Take away all faults and bombs; what the function dies of stays."""
+        self.faults.clear()
+        self.site.disarm()
+        self._play()
+
+    def _play(self) -> None:
+        poison = {version.checksum for version in self.versions if version.poison and not self.mended}
+        dying = [
+            # As a platform answers in place of a worker that died.
+            Rule(fault=Status(502), call="function.transform", body=re.escape(f'"crc32c": "{checksum}"'), times=None)
+            for checksum in sorted(poison)
+        ]
+        self.site.proxies.play(*dying, *self.faults)
+
+    def new_run(self, **params: Any) -> Run:
+        """Begin a run; its tasks are started by its own methods.
+
+        Args:
+            params: what a person chose in the form.
+        """
+        run = Run(self.name, f"run-{len(self.runs)}", ATTEMPTS, self.log, params)
+        self.runs.append(run)
+        return run
+
+    def decide(self, wish: Wish, place: int) -> Run:
+        """Begin a run in whose form a person says what is to become of an object, of a set: of all of it.
+
+        Who retries a set gives it a new marker once all of it lies there again.
+        """
+        names = [f"{self.name}/{name}" for name in self.group(place)]
+        run = self.new_run(**{wish: names, "reason": "it is of no use"})
+        run.advance()
+        if wish == "retry":
+            (self.unfinished.add if run.failed else self.unfinished.discard)(place)
+            landed = {blob.name for blob in self.site.bucket.list_blobs(prefix=f"{self.name}/")}
+            if not run.failed and landed >= set(names):
+                self._mark(place)
+        return run
+
+    def replay(self, *, dry_run: bool = False, **choice: Any) -> Replay:
+        """Begin a replay; its tasks are started by its own methods.
+
+        Args:
+            dry_run: change nothing.
+            choice: of the form's other fields.
+        """
+        params = {"dataset": self.name, "dry_run": dry_run, **choice}
+        run = Replay(self.name, f"replay-{len(self.runs)}", ATTEMPTS, self.log, params)
         self.runs.append(run)
         return run
 
@@ -169,8 +300,11 @@ class World:
         Raises:
             AssertionError: there is still something to do after so many runs.
         """
+        self.forget()
         for run in self.runs:
             run.finish()
+        for place in sorted(self.unfinished):
+            self.decide("retry", place).finish()
         for _ in range(most):
             run = self.new_run()
             run.finish()
@@ -180,90 +314,20 @@ class World:
                 time.sleep(1.1)  # the lease of a killed task, the rest of a breaker
         raise AssertionError(f"stuck: after {most} quiet runs there is still work; {self.runs[-1].tried}")
 
-    def problems(self) -> list[str]:
-        """Return what is not as it must be, once everything has settled; empty where all is well."""
-        return [*self._lost(), *self._rows(), *self._accounts(), *self._quarantine(), *self._bucket(), *self._tries()]
+    def tidy(self) -> None:
+        """Mend everything, release, retry and replay all there is, and settle; nothing may be left over then.
 
-    def latest(self) -> dict[str, Version]:
-        """The last version of each object."""
-        return {version.name: version for version in self.versions}
-
-    def _events(self) -> list[dict[str, Any]]:
-        sql = f"SELECT * FROM {self.ledger}.files WHERE dataset = @dataset ORDER BY at"
-        return list(self.site.warehouse.query(sql, {"dataset": self.name})) if self.versions else []
-
-    def _loaded(self) -> list[Version]:
-        """Versions that a commit brought, in the order in which they landed."""
-        loaded = {(e["name"], e["generation"]) for e in self._events() if e["state"] == "loaded"}
-        return [version for version in self.versions if (version.name, version.generation) in loaded]
-
-    def _lost(self) -> Iterator[str]:
-        events = self._events()
-        counted = Counter((e["name"], e["generation"]) for e in events if e["state"] == "loaded")
-        for version in self.latest().values():
-            if not counted[version.name, version.generation]:
-                yield f"lost: {version.name} generation {version.generation} was never loaded"
-        for (name, generation), times in counted.items():
-            if times > 1:
-                yield f"duplicated: {name} generation {generation} was committed {times} times"
-
-    def _expected(self) -> Counter[tuple[int, str]]:
-        loaded = self._loaded()
-        if self.mode == "merge":
-            table: dict[int, str] = {}
-            for version in loaded:
-                table.update(version.good)
-            return Counter(table.items())
-        last = {version.name: version for version in loaded}
-        return Counter(row for version in last.values() for row in version.good)
-
-    def _rows(self) -> Iterator[str]:
-        if not self.versions:
-            return
-        rows = self.site.warehouse.query(f"SELECT id, version FROM chaos.{self.name}")
-        found = Counter((row["id"], row["version"]) for row in rows)
-        expected = self._expected()
-        for row in sorted((expected - found).elements()):
-            yield f"lost: the row {row} is not in the table"
-        for row in sorted((found - expected).elements()):
-            yield f"duplicated or left over: the row {row} is in the table"
-
-    def _accounts(self) -> Iterator[str]:
-        events = {(e["name"], e["generation"]): e for e in self._events() if e["state"] == "loaded"}
-        for version in self._loaded():
-            event = events[version.name, version.generation]
-            counted = (event["records"], event["loaded"], event["quarantined"])
-            wanted = (len(version.good) + len(version.bad), len(version.good), len(version.bad))
-            if counted != wanted:
-                yield f"miscounted: {version.name} {version.tag}: {counted}, not {wanted}"
-
-    def _quarantine(self) -> Iterator[str]:
-        if not self.versions:
-            return
-        sql = f"SELECT file_id, raw FROM {self.ledger}.quarantine WHERE dataset = @dataset"
-        rows = self.site.warehouse.query(sql, {"dataset": self.name})
-        found = Counter(bytes(row["raw"]) for row in rows if row["raw"] is not None)
-        expected = Counter(raw for version in self._loaded() for raw in version.bad)
-        for raw in sorted((expected - found).elements()):
-            yield f"lost: the bad record {raw!r} is not in the quarantine"
-        for raw in sorted((found - expected).elements()):
-            yield f"duplicated: the bad record {raw!r} is in the quarantine"
-
-    def _bucket(self) -> Iterator[str]:
-        landed = {blob.name for blob in self.site.bucket.list_blobs(prefix=f"{self.name}/")}
-        for name in sorted(landed):
-            yield f"left behind: {name} is still in the landing bucket"
-        kept = {blob.name: blob for blob in self.site.archive.list_blobs(prefix=f"{self.name}/")}
-        for version in self.latest().values():
-            name = f"{self.name}/{version.generation}/{version.name}"
-            if name not in kept or kept[name].download_as_bytes() != version.content:
-                yield f"lost: {version.name} generation {version.generation} is not in the archive"
-
-    def _tries(self) -> Iterator[str]:
-        for run in self.runs:
-            for step, ended in run.tried:
-                if ended.how == "stuck":
-                    yield f"stuck: {step} of {run.run_id} did not end"
+        Raises:
+            AssertionError: a replay fails although nothing is wrong.
+        """
+        self.mend()
+        letters = [place for place in range(len(OBJECTS[self.mode])) if self.is_dead(place)]
+        replay = self.replay(whole_files=True)
+        replay.finish()
+        for place in letters if self.sets else ():
+            self._mark(place)
+        self.settle()
+        assert not replay.failed, f"stuck: the replay of everything failed; {replay.tried}"
 
     def story(self) -> str:
         """Return what happened, for a person."""
