@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from tests.faults.driver import STEPS, Run, in_process
+from tests.faults.driver import Replay, Run, in_process
 from tests.faults.world import ATTEMPTS, World
 
 NOT_RUN = "not run"
@@ -25,9 +25,8 @@ def warm_up() -> None:
     import airflow.sdk.execution_time.supervisor  # noqa: F401 - imported for what they import in their turn
 
 
-@dataclass
-class AirflowRun(Run):
-    """One run of a dataset's DAG, with everything that Airflow does about it.
+class _ThroughAirflow(Run):
+    """One run of a DAG, with everything that Airflow does about it.
 
     A crash point kills the whole run, as the end of a machine would, and not one of its tasks alone.
     """
@@ -37,16 +36,16 @@ class AirflowRun(Run):
         """The only step, which is all of them; None at the end."""
         return None if self.tried else "dags test"
 
-    def advance(self) -> None:
-        """Run the DAG to its end, or to the crash."""
-        ended = in_process(self._through_airflow, self.log)
-        self.tried.append((f"ingest_{self.dataset}", ended))
-        self.states = dict.fromkeys(STEPS, NOT_RUN) | self._ended()
+    def _advance(self, step: str) -> None:
+        ended = in_process(self._in_airflow, self.log)
+        self.tried.append((step, ended))
+        self.states = dict.fromkeys(self.steps, NOT_RUN) | self._ended()
 
-    def _through_airflow(self) -> str:
+    def _in_airflow(self) -> str:
         from cli.dagtest import main
 
-        if main([f"ingest_{self.dataset}"]):
+        conf = f"={json.dumps(self.params)}" if self.params else ""
+        if main([f"{self.dag_id}{conf}"]):
             raise RuntimeError("the run failed")
         return "the run ended well"
 
@@ -59,8 +58,18 @@ class AirflowRun(Run):
 
 
 @dataclass
+class AirflowRun(_ThroughAirflow):
+    """One run of a dataset's DAG."""
+
+
+@dataclass
+class AirflowReplay(_ThroughAirflow, Replay):
+    """One run of the DAG `replay`."""
+
+
+@dataclass
 class AirflowWorld(World):
-    """A dataset whose runs go through Airflow."""
+    """A dataset whose runs and replays go through Airflow."""
 
     def __post_init__(self) -> None:
         """Write the dataset's folder; Airflow waits a second between two tries."""
@@ -68,15 +77,20 @@ class AirflowWorld(World):
         path = self.datasets / self.name / "pipeline.yaml"
         path.write_text(path.read_text().replace(f"attempts: {ATTEMPTS}", f"attempts: {ATTEMPTS}, base: 1s, max: 1s"))
 
-    def new_run(self) -> Run:
+    def new_run(self, **params: Any) -> Run:
         """Begin a run."""
-        run_id = f"run-{len(self.runs)}"
-        run = AirflowRun(self.name, run_id, ATTEMPTS, self._log_of(run_id))
+        return self._begin(AirflowRun, f"run-{len(self.runs)}", params)
+
+    def replay(self, *, dry_run: bool = False, **choice: Any) -> AirflowReplay:
+        """Begin a replay."""
+        params = {"dataset": self.name, "dry_run": dry_run, **choice}
+        replay: AirflowReplay = self._begin(AirflowReplay, f"replay-{len(self.runs)}", params)
+        return replay
+
+    def _begin(self, kind: Any, run_id: str, params: dict[str, Any]) -> Any:
+        run = kind(self.name, run_id, ATTEMPTS, self.folder / f"{run_id}.log", params)
         self.runs.append(run)
         return run
-
-    def _log_of(self, run_id: str) -> Path:
-        return self.folder / f"{run_id}.log"
 
     def story(self) -> str:
         """Return what happened, for a person."""
@@ -84,7 +98,6 @@ class AirflowWorld(World):
 
         said: list[str] = []
         for run in self.runs:
-            how: Any = [ended.how for _, ended in run.tried]
             tasks = ", ".join(f"{step} {state}" for step, state in run.states.items() if state != NOT_RUN)
-            said += [f"{run.run_id}: {how}; {tasks}", *(f"  {line[:300]}" for line in reasons(run.log))]
+            said += [f"{run.run_id}: {run.tried[-1][1].how}; {tasks}", *(f"  {s[:300]}" for s in reasons(run.log))]
         return "\n".join(said)

@@ -15,41 +15,44 @@ from typing import TYPE_CHECKING
 from tests.faults.airflow_runs import AirflowWorld
 from tests.faults.faults import ALL
 from tests.faults.places import crash_points
-from tests.faults.schedules import CALLS
+from tests.faults.schedules import CALLS, end
 from tests.faults.script import Rule
-from tests.faults.world import MODES, Mode
+from tests.faults.world import LOADS, Mode
 
 if TYPE_CHECKING:
     from tests.faults.site import Site
 
 _ROUNDS = 3
-_AMENDED, _RACED, _CRASHED = 0.5, 0.25, 0.5
-"""Shares of schedules with a second contract, of rounds with two runs at once, and of troubles that are crashes."""
+_AMENDED, _MENDED, _RACED, _CRASHED = 0.5, 0.7, 0.25, 0.5
+"""Shares of schedules whose contract is amended, and mended; of rounds with two runs at once; of troubles: crashes."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """What happens up to a run, and during it.
+    """What happens up to some runs, and during them.
 
     Args:
-        landings: place, good and bad records of what lands.
+        landings: place, good, bad and mendable records of what lands.
         crashes: armed crash points.
         rules: faults.
         runs: how many runs at the same time.
         amend: whether the contract gets another column first.
+        replay: whether the contract is mended first, and what it had refused is replayed at the same time.
     """
 
-    landings: tuple[tuple[int, int, int], ...]
+    landings: tuple[tuple[int, int, int, int], ...]
     crashes: tuple[str, ...]
     rules: tuple[Rule, ...]
     runs: int
     amend: bool
+    replay: bool
 
     def __str__(self) -> str:
         """Say it in a line."""
-        troubles = [*self.crashes, *map(str, self.rules)]
-        amended = "another contract; " if self.amend else ""
-        return f"{amended}land {self.landings}; {', '.join(troubles) or 'no trouble'}; {self.runs} run(s)"
+        before = ["another column"] * self.amend + ["a mended contract"] * self.replay
+        troubles = [*self.crashes, *(f"{rule.fault} at {rule.call} ({rule.nth})" for rule in self.rules)]
+        runs = f"{self.runs} run(s){' and a replay' if self.replay else ''}"
+        return "; ".join([*before, f"land {self.landings}", *troubles, runs])
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,18 @@ class Schedule:
 
     Args:
         seed: it follows from this.
-        mode: how the dataset loads.
+        mode, policy: how the dataset loads, and what becomes of redelivered files.
         rounds: one after the other; then all settles.
     """
 
     seed: int
     mode: Mode
+    policy: str
     rounds: tuple[Round, ...]
 
     def __str__(self) -> str:
         """Say it in a few lines."""
-        return "\n".join((f"mode {self.mode}", *map(str, self.rounds)))
+        return "\n".join((f"mode {self.mode}, {self.policy}", *map(str, self.rounds)))
 
 
 @dataclass(frozen=True)
@@ -94,13 +98,17 @@ def draw(seed: int) -> Schedule:
     """Draw a schedule; a seed gives the same one each time."""
     rng = Random(seed)
     amended = rng.randrange(_ROUNDS) if rng.random() < _AMENDED else None
-    rounds = tuple(_round(rng, amend=number == amended) for number in range(_ROUNDS))
-    return Schedule(seed, MODES[seed % len(MODES)], rounds)
+    mended = rng.randrange(1, _ROUNDS) if rng.random() < _MENDED else None
+    rounds = tuple(_round(rng, amend=number == amended, replay=number == mended) for number in range(_ROUNDS))
+    mode, policy = LOADS[seed % len(LOADS)]
+    return Schedule(seed, mode, policy, rounds)
 
 
-def _round(rng: Random, *, amend: bool) -> Round:
-    landings = tuple((rng.randrange(3), rng.randrange(5), rng.randrange(3)) for _ in range(rng.randint(1, 2)))
-    points = [point for point in crash_points() if not point.startswith("replay.")]
+def _round(rng: Random, *, amend: bool, replay: bool) -> Round:
+    landings = tuple(
+        (rng.randrange(3), rng.randint(2, 5), rng.randrange(2), rng.randrange(3)) for _ in range(rng.randint(1, 2))
+    )
+    points = [point for point in crash_points() if replay or not point.startswith("replay.")]
     crashes, rules = [], []
     for _ in range(rng.randint(1, 2)):
         if rng.random() < _CRASHED:
@@ -108,22 +116,20 @@ def _round(rng: Random, *, amend: bool) -> Round:
         else:
             rules.append(Rule(fault=rng.choice(ALL), call=rng.choice(CALLS), nth=rng.randint(1, 3)))
     runs = 2 if rng.random() < _RACED else 1
-    return Round(landings, tuple(crashes), tuple(rules), runs, amend)
+    return Round(landings, tuple(crashes), tuple(rules), runs, amend, replay)
 
 
 def live(site: Site, schedule: Schedule) -> Lived:
     """Live through a schedule, let all settle, and look."""
     with tempfile.TemporaryDirectory(prefix="landfall-airflow-") as scratch:
-        world = AirflowWorld(f"airflow_{os.getpid()}_{schedule.seed}", schedule.mode, Path(scratch), site)
+        name = f"airflow_{os.getpid()}_{schedule.seed}"
+        world = AirflowWorld(name, schedule.mode, Path(scratch), site, policy=schedule.policy)
         os.environ.update(LANDFALL_DATASETS=str(world.datasets), LANDFALL_OPS_DATASET=world.ledger)
         met = sum(_live(site, world, each) for each in schedule.rounds)
-        try:
-            world.settle()
-            problems = world.problems()
-        except AssertionError as stuck:
-            problems = [str(stuck)]
+        problems = end(world)
         how = [ended.how for run in world.runs for _, ended in run.tried]
         bad = len(how) - how.count("success") - how.count("killed")
+        site.clear(world.table, world.ledger)
         return Lived(tuple(problems), f"{schedule}\n{world.story()}", len(how), how.count("killed"), bad, met)
 
 
@@ -131,15 +137,21 @@ def _live(site: Site, world: AirflowWorld, each: Round) -> int:
     """Live through a round; returns how many of its troubles were met."""
     if each.amend:
         world.amend()
-    for place, rows, bad in each.landings:
-        world.land(place, rows=rows, bad=bad)
+    if each.replay:
+        world.mend()
+    for place, rows, bad, mendable in each.landings:
+        world.land(place, rows=rows, bad=bad, mendable=mendable)
     for crash in each.crashes:
         site.arm(crash)
-    site.proxies.play(*each.rules)
+    for rule in each.rules:
+        world.strike(rule)
     runs = [world.new_run() for _ in range(each.runs)]
+    if each.replay:
+        runs.append(world.replay())
     if len(runs) > 1:
         world.race(runs)
     else:
         runs[0].finish()
-    struck = len(site.proxies.injected())
-    return struck + len(set(each.crashes)) - len(site.disarm())
+    met = len(site.proxies.injected()) + len(set(each.crashes)) - len(site.disarm())
+    world.calm()
+    return met

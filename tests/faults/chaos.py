@@ -204,6 +204,8 @@ def _pairs(options: argparse.Namespace, where: Any, tell: Callable[..., None]) -
     pairs = all_pairs(where)
     if options.pair:
         pairs = [judge for judge in pairs if _is_named(judge, options.pair)]
+        if not pairs:
+            sys.exit(f"there is no pair {' x '.join(options.pair)}; {ROOT / 'build' / 'chaos.md'} has their names")
     elif options.pairs is not None:
         pairs = random.Random(options.seed).sample(pairs, min(options.pairs, len(pairs)))
     for judge in pairs[options.worker :: options.processes]:
@@ -213,10 +215,7 @@ def _pairs(options: argparse.Namespace, where: Any, tell: Callable[..., None]) -
 
 def _is_named(judge: Any, pair: Sequence[str]) -> bool:
     """Whether the table calls it so; a pair that was not tried out yet knows only what it will be made of."""
-    parts = judge.args
-    named = (
-        {str(part) for part in parts} | {repr(part) for part in parts} | {getattr(part, "name", "") for part in parts}
-    )
+    named = {said for part in judge.args for said in (str(part), repr(part), getattr(part, "name", ""))}
     place, fault, mode = pair
     return {place, fault, *mode.split(", ")} - {"kill -9"} <= named
 
