@@ -17,12 +17,14 @@ import pyarrow.compute as pc
 
 from include.engine.cast import WIDEST, arrow_type
 from include.engine.check import FORMATS
+from include.engine.fixed import octets_of
 from include.engine.frame import Bools, Ints
 from include.engine.numerals import digits_of
 from include.engine.quick_moments import Quick, dates, local_times, of_shape, timestamps
+from include.engine.shapes import of_fixed_shape
 from include.spec.columns import Column
 
-Step = Callable[[pa.Array], pa.Array]  # text, or value, to whether it is sure; null of null
+Step = Callable[[pa.Array], Bools | None]  # texts, or values, to which are sure or null; None: all
 
 _DIGITS: Final = 18
 _TRUTHS: Final = pa.array(["true", "false", "True", "False", "TRUE", "FALSE"])
@@ -78,7 +80,7 @@ def _quick(column: Column) -> Quick | None:
     def run(texts: pa.Array) -> tuple[pa.Array, Bools | None]:
         values, sure = typing(texts)
         for check in checks:
-            sure = _both(sure, _truth(check(values)))
+            sure = _both(sure, check(values))
         if values.null_count and column.required:
             sure = _both(sure, values.is_valid().to_numpy(zero_copy_only=False))
         return values, sure
@@ -174,7 +176,7 @@ def _asks_text(column: Column) -> bool:
 
 
 def _compare(rule: str, bound: pa.Scalar) -> Step:
-    return lambda values: _BOUNDS[rule](values, bound)
+    return lambda values: _truth(_BOUNDS[rule](values, bound))
 
 
 def _bound(column: Column, text: str) -> pa.Scalar | None:
@@ -207,18 +209,24 @@ def _text_checks(column: Column) -> list[Step] | None:
 
 
 def _matches(pattern: str) -> Step:
-    return lambda texts: pc.match_substring_regex(texts, pattern)
+    fixed = of_fixed_shape(pattern)
+    if fixed is None:
+        return lambda texts: _truth(pc.match_substring_regex(texts, pattern))
+    return lambda texts: None if (found := fixed(texts)).all() else found
 
 
 def _one_of(allowed: pa.Array) -> Step:
-    return lambda texts: pc.or_(pc.is_in(texts, value_set=allowed), texts.is_null())
+    return lambda texts: _truth(pc.or_(pc.is_in(texts, value_set=allowed), texts.is_null()))
 
 
 def _length(least: int, most: int | None) -> Step:
-    def run(texts: pa.Array) -> pa.Array:
+    def run(texts: pa.Array) -> Bools | None:
+        _, bounds = octets_of(texts)
+        if not least and most is not None and np.diff(bounds).max(initial=0) <= most:  # no more characters than octets
+            return None
         count = pc.utf8_length(texts)
         enough = pc.greater_equal(count, least)
-        return enough if most is None else pc.and_(enough, pc.less_equal(count, most))
+        return _truth(enough if most is None else pc.and_(enough, pc.less_equal(count, most)))
 
     return run
 

@@ -98,7 +98,7 @@ def _alike(
     stored: pa.DataType,
     target: pa.DataType,
 ) -> tuple[pa.Array, Bools | None] | None:
-    """Read the texts of one width; None where too many have another.
+    """Read the texts of one width; None where there are none, or too many of another.
 
     Args:
         read: returns their values, and which are sure to be right.
@@ -106,7 +106,7 @@ def _alike(
         target: the values' type.
     """
     table, wide = table_of(texts, width)
-    if _ODD * (len(texts) - texts.null_count - len(table)) > len(texts):
+    if not len(table) or _ODD * (len(texts) - texts.null_count - len(table)) > len(texts):
         return None
     found, right = read(table)
     if wide is None and right.all():

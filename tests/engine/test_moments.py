@@ -70,3 +70,9 @@ def test_texts_of_many_widths_are_sure_too() -> None:
     values, sure = quick_columns(dataset(column("v", "timestamp")).source_columns)["v"](texts)
     assert sure is None
     assert [value.microsecond for value in values.to_pylist()[:3]] == [0, 500_000, 0]
+
+
+@pytest.mark.parametrize("kind", ["date", "timestamp"])
+def test_a_column_of_nulls_is_sure(kind: str) -> None:
+    values, sure = quick_columns(dataset(column("v", kind)).source_columns)["v"](pa.array([None, None], pa.string()))
+    assert (values.null_count, sure) == (2, None)
