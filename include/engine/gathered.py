@@ -50,7 +50,8 @@ class Gathered:
         texts, extras = part(pa.concat_tables(tables, promote_options=promote).combine_chunks())
         outcome = rules.run(texts, _known(self.pieces))
         if evolves(dataset):
-            outcome.good = rejoin(outcome.good, extras, outcome.rows)
+            good = outcome.typed.filter(pa.array(outcome.good))
+            outcome.typed, outcome.good = rejoin(good, extras, outcome.rows), np.ones(good.num_rows, np.bool_)
         return outcome
 
 

@@ -207,7 +207,7 @@ class _Batch:
         self._note_filtered(files[outcome.filtered], ordinals[outcome.filtered])
         self._put_aside(block.pieces, outcome.failures)
         self._decide(block.ended)
-        self._good.add(outcome.good, files[outcome.rows], ordinals[outcome.rows], block.reading)
+        self._good.add(outcome.typed, outcome.good, files[outcome.rows], ordinals[outcome.rows], block.reading)
 
     def _note_filtered(self, files: Ints, ordinals: Ints) -> None:
         """Keep which of the wanted records the filter left out, for whoever asked for them one by one."""
