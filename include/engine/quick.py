@@ -1,8 +1,8 @@
 """The quick way to type and check text columns: Arrow's kernels prove most rows right; DuckDB judges all others.
 
 It never says that a value is wrong: only that a row is sure to be right, with the very values that the full way would
-give it, or that it is doubtful. What it is sure of is narrower than what is allowed (no 29th of February, no exponent,
-no number of 19 digits), so that no cast can fail; the shapes are RE2's in both.
+give it, or that it is doubtful. What it is sure of is narrower than what is allowed (no exponent, no number of 19
+digits), so that no cast can fail; the shapes are RE2's in both, or read octet by octet where all texts have one width.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class Limits:
         block: bytes read and worked on at a time.
         inflated: decompressed bytes after which a file is held as `too_large`.
         part: bytes after which a good Parquet part is followed by another.
-        threads: DuckDB's threads.
+        threads: DuckDB's threads; with one, reading, rules and writing wait for one another too.
         memory_mb: DuckDB's memory limit.
     """
 
