@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run ui shell stop test fire chaos fuzz check format lock bench bench-dags clean
+.PHONY: help setup run ui shell stop test fire chaos fuzz check format lock bench bench-dags bench-ledger clean
 
 # Variables for the command line:
 #   PORT=8090        port of the UI (make ui)
@@ -11,6 +11,7 @@ SHELL := /bin/bash
 #   ARGS='-k name'   more arguments for the program behind the target
 #   SECONDS=60       how long to look for bytes that break the engine (make fuzz)
 #   SCHEDULES=1000   random schedules (make chaos); SEED=7: draw those of an earlier run again
+#   WHOLE=20         of these, so many through whole Airflow runs; PAIRS=40: so many pairs, not all
 #   PYTHON=/path     the Python 3.11 or newer that makes the environments
 PORT ?= 8080
 AIRFLOW ?= 3.3.1
@@ -31,7 +32,7 @@ ENVIRONMENTS  = python=$(SYSTEM_PYTHON) && "$$python" -m local.environments
 AIRFLOW_BIN   = build/env/airflow/bin
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 	@awk '/^#   [A-Z]+=/{sub(/^#   /, "       "); print}' Makefile
 
 setup:  ## create the environments from the hashed locks (2 GB, once; all other targets do it too)
@@ -56,7 +57,8 @@ test:  ## all tests, in under 10 minutes; AIRFLOW=3.1.7 for the older managed im
 
 chaos:  ## kill, cut and race runs on purpose and look what is lost: SCHEDULES=1000, SEED=7 -> build/chaos.md
 	@$(ENVIRONMENTS) airflow function emulators --dev
-	@$(AIRFLOW_BIN)/python -m tests.faults.chaos --schedules "$(SCHEDULES)" $(if $(SEED),--seed "$(SEED)") $(ARGS)
+	@$(AIRFLOW_BIN)/python -m tests.faults.chaos --schedules "$(SCHEDULES)" $(if $(SEED),--seed "$(SEED)") \
+		$(if $(WHOLE),--airflow "$(WHOLE)") $(if $(PAIRS),--pairs "$(PAIRS)") $(ARGS)
 
 fire:  ## the tests of racing and replaying in every mode, which `make test` runs in one each
 	@bash local/test.sh "$(AIRFLOW)" -m fire tests/ledger tests/plugins $(ARGS)
@@ -84,6 +86,10 @@ bench:  ## the engine against DuckDB, Polars, pandas, dlt and a plain loop -> bu
 bench-dags:  ## measure how long DAG files take to parse and tasks to start -> build/bench-dags.json
 	@$(ENVIRONMENTS) airflow --dev
 	@$(AIRFLOW_BIN)/python -m tests.bench.dags $(ARGS)
+
+bench-ledger:  ## what planning and the ledger cost in a run of 1,000 small files, and its jobs -> build/bench-ledger.json
+	@$(ENVIRONMENTS) airflow function emulators --dev
+	@$(AIRFLOW_BIN)/python -m tests.bench.ledger $(ARGS)
 
 clean: stop  ## stop the embedded cloud and delete its data and Airflow's; the environments stay
 	@rm -rf build/cloud build/airflow build/run-report.json

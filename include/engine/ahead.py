@@ -11,43 +11,37 @@ Item = TypeVar("Item")
 _END = object()
 
 
-def ahead(items: Iterator[Item], depth: int = 1) -> Iterator[Item]:
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
     """Yield the items of an iterator that runs in a thread of its own; what it raises is raised here.
+
+    One item waits or is in the making: the next is begun when it is taken.
 
     Args:
         items: an iterator that nobody else uses meanwhile.
-        depth: items that may wait to be taken, beside the one in the making.
     """
-    waiting: queue.Queue[object] = queue.Queue(depth)
-    stopped = threading.Event()
+    made: queue.SimpleQueue[object] = queue.SimpleQueue()
+    wanted, stopped = threading.Semaphore(), threading.Event()
     errors: list[BaseException] = []
 
     def work() -> None:
+        item: object = None
         try:
-            for item in items:
-                if stopped.is_set() or not _put(waiting, item, stopped):
-                    return
+            while item is not _END and wanted.acquire() and not stopped.is_set():
+                item = next(items, _END)
+                made.put(item)
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             errors.append(error)
-        _put(waiting, _END, stopped)
+            made.put(_END)
 
     worker = threading.Thread(target=work, name="landfall-ahead", daemon=True)
     worker.start()
     try:
-        while (item := waiting.get()) is not _END:
+        while (item := made.get()) is not _END:
+            wanted.release()
             yield item  # type: ignore[misc]
         if errors:
             raise errors[0]
     finally:
         stopped.set()
+        wanted.release()
         worker.join()
-
-
-def _put(waiting: queue.Queue[object], item: object, stopped: threading.Event) -> bool:
-    while not stopped.is_set():
-        try:
-            waiting.put(item, timeout=0.1)
-        except queue.Full:
-            continue
-        return True
-    return False

@@ -32,13 +32,15 @@ class Outcome:
     """What became of a block's rows.
 
     Args:
-        good: the target's columns, typed.
+        typed: the target's columns, of good rows and of some that are not.
+        good: which of these rows are good.
         rows: for each good row, which row of the block it was.
         filtered: rows that the filter left out.
         failures: why the rest failed, by row.
     """
 
-    good: pa.Table
+    typed: pa.Table
+    good: Bools
     rows: Ints
     filtered: Ints
     failures: Failures = field(default_factory=dict)
@@ -71,6 +73,7 @@ class BlockRules:
         self._clean = [self._clean_rule(name, rule) for name, rule in dataset.pipeline.clean.items()]
         self._filter = self._filter_rule(dataset.pipeline.filter) if dataset.pipeline.filter else None
         self._derive = list(self._derive_rules())
+        self._goes_on = bool(self._filter or self._derive or self._reference or made)
 
     def _properties(self, columns: Sequence[Column]) -> Properties:
         form = self._dataset.pipeline.format
@@ -122,6 +125,8 @@ class BlockRules:
         self._explain(self._source, block, texts, failing, failures)
         failing[list(failures)] = True
         rows = np.flatnonzero(~failing)
+        if not self._goes_on:  # whoever takes the rows leaves out more of them: filtering twice costs twice
+            return Outcome(self._target(typed), ~failing, rows, rows[:0], failures)
         typed = typed.filter(pa.array(~failing)) if len(rows) < typed.num_rows else typed
         typed, rows, filtered = self._run_filter(typed, rows, failures)
         later: Failures = {}
@@ -134,8 +139,10 @@ class BlockRules:
         failures |= {int(rows[row]): reasons for row, reasons in later.items()}
         kept = np.ones(len(rows), np.bool_)
         kept[list(later)] = False
-        good = typed.select([column.name for column in self._dataset.columns])
-        return Outcome(good.filter(pa.array(kept)) if later else good, rows[kept], filtered, failures)
+        return Outcome(self._target(typed), kept, rows[kept], filtered, failures)
+
+    def _target(self, typed: pa.Table) -> pa.Table:
+        return typed.select([column.name for column in self._dataset.columns])
 
     def _explain(
         self, verifier: Verifier, block: pa.Table, texts: pa.Table, failing: Bools, failures: Failures

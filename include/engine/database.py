@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ _SETTINGS = (
 
 
 class Database:
-    """One in-memory connection.
+    """One in-memory connection; threads that share it wait for one another.
 
     Args:
         threads: DuckDB's worker threads.
@@ -47,6 +48,7 @@ class Database:
         self.error = duckdb.Error
         self._seen: set[_Key] = set()
         self._prepared: dict[_Key, _Prepared] = {}
+        self._lock = threading.Lock()
         for setting in _SETTINGS:
             self._connection.execute(setting)
 
@@ -67,15 +69,19 @@ class Database:
             TransientMemoryError: the query needs more memory than it may have.
             duckdb.Error (as `self.error`): the query does not compile, or fails on a row.
         """
+        try:
+            with self._lock:
+                return self._answer(sql, tables)
+        except self._out_of_memory as error:
+            raise TransientMemoryError(f"a block needs more memory than there is: {error}") from error
+
+    def _answer(self, sql: str, tables: Mapping[str, pa.Table]) -> pa.Table:
         key = (sql, *((name, table.schema) for name, table in tables.items()))
         prepared = self._prepared.get(key)
         if prepared is None and key in self._seen:
             prepared = self._prepared[key] = self._prepare(sql, tables)
         self._seen.add(key)
-        try:
-            return prepared.run(tables) if prepared else self._run(sql, tables)
-        except self._out_of_memory as error:
-            raise TransientMemoryError(f"a block needs more memory than there is: {error}") from error
+        return prepared.run(tables) if prepared else self._run(sql, tables)
 
     def _run(self, sql: str, tables: Mapping[str, pa.Table]) -> pa.Table:
         for name, table in tables.items():

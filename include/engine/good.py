@@ -76,22 +76,25 @@ class GoodRows:
         if self._parts.owner == file:
             self._parts.decide(held=held)
 
-    def add(self, good: pa.Table, files: Ints, ordinals: Ints, reading: int | None = None) -> None:
+    def add(self, typed: pa.Table, good: Bools, files: Ints, ordinals: Ints, reading: int | None = None) -> None:
         """Add rows.
 
         Args:
-            good: the dataset's columns.
-            files: the number of each row's file, in ascending order.
-            ordinals: which record of its file each row is.
+            typed: the dataset's columns.
+            good: which of these rows are meant.
+            files: the number of each good row's file, in ascending order.
+            ordinals: which record of its file each good row is.
             reading: the file that is not decided on yet.
         """
-        rows = good.append_column(FILE, pa.array(files, pa.int32())).append_column(ORDINAL, pa.array(ordinals))
-        rows, files = _those(~self._held[files], rows, files)
+        admitted = ~self._held[files]
+        wanted = np.flatnonzero(good)[admitted]
+        files, ordinals = files[admitted], ordinals[admitted]
         self._counts += np.bincount(files, minlength=len(self._counts))
-        suspects = self._keys.suspects(rows)
+        suspects = self._keys.suspects(_those(wanted, typed.select(self._keys.columns)))
         if suspects.any():
-            self._spool.add(rows.filter(pa.array(suspects)))
-            rows, files = _those(~suspects, rows, files)
+            self._spool.add(_placed(_those(wanted[suspects], typed), files[suspects], ordinals[suspects]))
+            wanted, files, ordinals = wanted[~suspects], files[~suspects], ordinals[~suspects]
+        rows = _placed(_those(wanted, typed), files, ordinals)
         sure = len(files) if reading is None else int(np.searchsorted(files, reading))
         self._parts.add(rows.slice(0, sure))
         if reading is not None:
@@ -119,5 +122,10 @@ class GoodRows:
         self._spool.remove()
 
 
-def _those(wanted: Bools, rows: pa.Table, files: Ints) -> tuple[pa.Table, Ints]:
-    return (rows, files) if wanted.all() else (rows.filter(pa.array(wanted)), files[wanted])
+def _those(wanted: Ints, rows: pa.Table) -> pa.Table:
+    """Return rows by their numbers, in ascending order."""
+    return rows if len(wanted) == rows.num_rows else rows.take(pa.array(wanted))
+
+
+def _placed(rows: pa.Table, files: Ints, ordinals: Ints) -> pa.Table:
+    return rows.append_column(FILE, pa.array(files, pa.int32())).append_column(ORDINAL, pa.array(ordinals))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from include.engine.fixed import octets_of
 from include.engine.frame import Ints, Octets
 
 _ZERO, _POINT, _MINUS = 48, 46, 45
@@ -17,11 +18,9 @@ def digits_of(texts: pa.Array) -> tuple[Ints, Ints]:
         of each text the digits before the point and those after it; 0 before it where a text is not so written, or
         null.
     """
-    bounds = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    if not len(texts) or bounds[0] == bounds[-1]:
+    data, bounds = octets_of(texts)
+    if not len(data):
         return np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
-    data = np.frombuffer(texts.buffers()[2], np.uint8)[bounds[0] : bounds[-1]]
-    bounds = bounds.astype(np.int64) - bounds[0]
     begin, end = bounds[:-1], bounds[1:]
     marks = np.flatnonzero((data - _ZERO) > 9)
     if not len(marks):

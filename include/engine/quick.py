@@ -1,8 +1,8 @@
 """The quick way to type and check text columns: Arrow's kernels prove most rows right; DuckDB judges all others.
 
 It never says that a value is wrong: only that a row is sure to be right, with the very values that the full way would
-give it, or that it is doubtful. What it is sure of is narrower than what is allowed (no 29th of February, no exponent,
-no number of 19 digits), so that no cast can fail; the shapes are RE2's in both.
+give it, or that it is doubtful. What it is sure of is narrower than what is allowed (no exponent, no number of 19
+digits), so that no cast can fail; the shapes are RE2's in both, or read octet by octet where all texts have one width.
 """
 
 from __future__ import annotations
@@ -17,19 +17,15 @@ import pyarrow.compute as pc
 
 from include.engine.cast import WIDEST, arrow_type
 from include.engine.check import FORMATS
+from include.engine.fixed import octets_of
 from include.engine.frame import Bools, Ints
 from include.engine.numerals import digits_of
+from include.engine.quick_moments import Quick, dates, local_times, of_shape, timestamps
+from include.engine.shapes import of_fixed_shape
 from include.spec.columns import Column
 
-Step = Callable[[pa.Array], pa.Array]  # text, or value, to whether it is sure; null of null
-Quick = Callable[[pa.Array], tuple[pa.Array, Bools | None]]
+Step = Callable[[pa.Array], Bools | None]  # texts, or values, to which are sure or null; None: all
 
-# The 29th of February is left out.
-_DAY = "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
-# Years whose beginning and end no zone moves out of the calendar.
-_DATE = f"(?:1[0-9]|2[0-9])[0-9]{{2}}-{_DAY}"
-_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
-_ZONE = "(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 _DIGITS: Final = 18
 _TRUTHS: Final = pa.array(["true", "false", "True", "False", "TRUE", "FALSE"])
 _BOUNDS: Final = {
@@ -84,7 +80,7 @@ def _quick(column: Column) -> Quick | None:
     def run(texts: pa.Array) -> tuple[pa.Array, Bools | None]:
         values, sure = typing(texts)
         for check in checks:
-            sure = _both(sure, _truth(check(values)))
+            sure = _both(sure, check(values))
         if values.null_count and column.required:
             sure = _both(sure, values.is_valid().to_numpy(zero_copy_only=False))
         return values, sure
@@ -117,12 +113,12 @@ def _typing(column: Column) -> Quick | None:
         return _boolean
     if digits := _digits(column):
         return _number(*digits, target)
-    shape = _shape(column)
-    return _cast(shape, target) if shape else _zoned(target) if _is_utc(column) else None
-
-
-def _is_utc(column: Column) -> bool:
-    return column.kind == "timestamp" and not column.formats and column.default_timezone == "UTC"
+    if column.kind == "decimal" and column.precision == column.scale <= WIDEST:
+        return of_shape(rf"-?0(?:\.[0-9]{{1,{column.scale}}})?", target)
+    if column.formats or (column.kind == "timestamp" and column.default_timezone != "UTC"):
+        return None
+    moment = {"date": dates, "datetime": local_times, "timestamp": timestamps}.get(column.kind)
+    return moment(target) if moment else None
 
 
 def _digits(column: Column) -> tuple[int, int] | None:
@@ -141,40 +137,6 @@ def _number(most_whole: int, most_fraction: int, target: pa.DataType) -> Quick:
         found = pa.array(fits)
         null = texts.is_null().to_numpy(zero_copy_only=False)
         return pc.if_else(found, texts, None).cast(target), fits | null
-
-    return run
-
-
-def _shape(column: Column) -> str | None:
-    if column.kind == "decimal" and column.precision == column.scale <= WIDEST:
-        return rf"-?0(?:\.[0-9]{{1,{column.scale}}})?"
-    shapes = {"date": _DATE, "datetime": f"{_DATE}[T ]{_TIME}"}
-    return None if column.formats else shapes.get(column.kind)
-
-
-def _cast(shape: str, target: pa.DataType) -> Quick:
-    pattern = rf"\A(?:{shape})\z"
-
-    def run(texts: pa.Array) -> tuple[pa.Array, Bools | None]:
-        found = pc.match_substring_regex(texts, pattern)
-        sure = _truth(found)
-        if sure is not None:
-            texts = pc.if_else(found, texts, None)
-        return texts.cast(target), sure
-
-    return run
-
-
-def _zoned(target: pa.DataType) -> Quick:
-    """Timestamps: the file's first one says whether they carry a zone; Arrow casts only one kind at a time."""
-    with_zone, without = _cast(f"{_DATE}[T ]{_TIME}{_ZONE}", target), _cast(f"{_DATE}[T ]{_TIME}", pa.timestamp("us"))
-
-    def run(texts: pa.Array) -> tuple[pa.Array, Bools | None]:
-        first = texts.slice(0, 1).drop_null() or texts.drop_null().slice(0, 1)
-        if not len(first) or pc.match_substring_regex(first, f"{_ZONE}$")[0].as_py():
-            return with_zone(texts)
-        values, sure = without(texts)
-        return values.cast(target), sure
 
     return run
 
@@ -214,7 +176,7 @@ def _asks_text(column: Column) -> bool:
 
 
 def _compare(rule: str, bound: pa.Scalar) -> Step:
-    return lambda values: _BOUNDS[rule](values, bound)
+    return lambda values: _truth(_BOUNDS[rule](values, bound))
 
 
 def _bound(column: Column, text: str) -> pa.Scalar | None:
@@ -247,18 +209,24 @@ def _text_checks(column: Column) -> list[Step] | None:
 
 
 def _matches(pattern: str) -> Step:
-    return lambda texts: pc.match_substring_regex(texts, pattern)
+    fixed = of_fixed_shape(pattern)
+    if fixed is None:
+        return lambda texts: _truth(pc.match_substring_regex(texts, pattern))
+    return lambda texts: None if (found := fixed(texts)).all() else found
 
 
 def _one_of(allowed: pa.Array) -> Step:
-    return lambda texts: pc.or_(pc.is_in(texts, value_set=allowed), texts.is_null())
+    return lambda texts: _truth(pc.or_(pc.is_in(texts, value_set=allowed), texts.is_null()))
 
 
 def _length(least: int, most: int | None) -> Step:
-    def run(texts: pa.Array) -> pa.Array:
+    def run(texts: pa.Array) -> Bools | None:
+        _, bounds = octets_of(texts)
+        if not least and most is not None and np.diff(bounds).max(initial=0) <= most:  # no more characters than octets
+            return None
         count = pc.utf8_length(texts)
         enough = pc.greater_equal(count, least)
-        return enough if most is None else pc.and_(enough, pc.less_equal(count, most))
+        return _truth(enough if most is None else pc.and_(enough, pc.less_equal(count, most)))
 
     return run
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from include.engine.account import FileAccount, Manifest, Reason, assert_balanced, total
 from include.engine.ahead import ahead
-from include.engine.block import BlockRules
+from include.engine.beside import Beside
+from include.engine.block import BlockRules, Outcome
 from include.engine.check import unchecked_formats
 from include.engine.database import Database
-from include.engine.evolve import Evolution, evolves, part, rejoin
+from include.engine.evolve import Evolution
 from include.engine.files import FileReader, FileState, Input
 from include.engine.frame import Ints
+from include.engine.gathered import Gathered
 from include.engine.good import SPOOL, GoodRows
 from include.engine.mask import Secrets, check_secrets
 from include.engine.quarantine import WHOLE_FILE, Quarantine
@@ -59,7 +61,7 @@ class Limits:
         block: bytes read and worked on at a time.
         inflated: decompressed bytes after which a file is held as `too_large`.
         part: bytes after which a good Parquet part is followed by another.
-        threads: DuckDB's threads.
+        threads: DuckDB's threads; with one, reading, rules and writing wait for one another too.
         memory_mb: DuckDB's memory limit.
     """
 
@@ -149,6 +151,8 @@ class _Batch:
         self._good = GoodRows(dataset, out, ids, secrets, database, part_bytes=limits.part, threads=limits.threads)
         self._evolution = Evolution()
         self._ended: list[FileState] = []
+        self._beside = Beside[Outcome | None]("landfall-rules", threads=limits.threads)
+        self._running: tuple[Gathered, Future[Outcome | None]] | None = None
         self._pending: list[Piece] = []
         self._pending_bytes = 0
 
@@ -177,35 +181,33 @@ class _Batch:
             self._flush(reading)
 
     def _flush(self, reading: FileState | None = None) -> None:
-        """Run the rules over what is pending, and decide on the files that ended; `reading` did not yet."""
-        pieces, self._pending, self._pending_bytes = self._pending, [], 0
-        if not pieces:
-            return self._decide()
-        known: Failures = {}
-        first = 0
-        for piece in pieces:
-            if piece.failures:  # few have a row too; looking them up in order is cheaper than asking every row
-                records = np.fromiter(piece.failures, np.int64, len(piece.failures))
-                rows = np.searchsorted(piece.rows, records)
-                for record, row in zip(records.tolist(), rows.tolist(), strict=True):
-                    if row < len(piece.rows) and piece.rows[row] == record:
-                        known[first + row] = piece.failures[record]
-            first += len(piece.rows)
-        tables = [piece.table for piece in pieces]
-        # Not every file of a dataset that evolves has unknown fields.
-        promote = "default" if evolves(self._dataset) else "none"
-        texts, extras = part(pa.concat_tables(tables, promote_options=promote).combine_chunks())
-        outcome = self._rules.run(texts, known)
-        files = np.concatenate([np.full(len(piece.rows), piece.file, np.int64) for piece in pieces])
-        ordinals = np.concatenate([piece.ordinals for piece in pieces])
+        """Start the rules over what is pending; meanwhile take in the block before it."""
+        block = Gathered(self._pending, self._ended, None if reading is None else reading.number)
+        self._pending, self._pending_bytes, self._ended = [], 0, []
+        before, outcome = self._running, self._running and self._running[1].result()
+        self._running = block, self._beside.start(lambda: block.run(self._rules, self._dataset))
+        if before:
+            self._take_in(before[0], outcome)
+        if self._limits.threads == 1:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Take in the block that the rules are run over."""
+        running, self._running = self._running, None
+        if running:
+            self._take_in(running[0], running[1].result())
+
+    def _take_in(self, block: Gathered, outcome: Outcome | None) -> None:
+        """Count, put aside and keep a block's rows, and decide on the files that ended with it."""
+        if outcome is None:
+            return self._decide(block.ended)
+        files, ordinals = block.files, block.ordinals
         for number, count in enumerate(np.bincount(files[outcome.filtered], minlength=len(self.states)).tolist()):
             self.states[number].filtered += count
         self._note_filtered(files[outcome.filtered], ordinals[outcome.filtered])
-        self._put_aside(pieces, outcome.failures)
-        self._decide()
-        good = rejoin(outcome.good, extras, outcome.rows) if evolves(self._dataset) else outcome.good
-        undecided = None if reading is None else reading.number
-        self._good.add(good, files[outcome.rows], ordinals[outcome.rows], undecided)
+        self._put_aside(block.pieces, outcome.failures)
+        self._decide(block.ended)
+        self._good.add(outcome.typed, outcome.good, files[outcome.rows], ordinals[outcome.rows], block.reading)
 
     def _note_filtered(self, files: Ints, ordinals: Ints) -> None:
         """Keep which of the wanted records the filter left out, for whoever asked for them one by one."""
@@ -216,12 +218,11 @@ class _Batch:
     def _is_replay(self) -> bool:
         return any(state.input.chosen is not None for state in self.states)
 
-    def _decide(self) -> None:
+    def _decide(self, ended: list[FileState]) -> None:
         """Decide which of the files that ended are in."""
-        for state in self._ended:
+        for state in ended:
             self._admit(state)
             self._good.decide(state.number, held=state.reason is not None)
-        self._ended = []
 
     def _put_aside(self, pieces: list[Piece], found: Failures) -> None:
         """Quarantine every record that failed, in the order of the files."""
@@ -252,6 +253,7 @@ class _Batch:
     def finish(self, batch_id: str) -> Manifest:
         """Find the duplicates, write the rest, and account for every record."""
         self._flush()
+        self._settle()
         self._put_held()
         good = self._good
         good.finish([column.name for column in self._evolution.columns])
@@ -301,6 +303,7 @@ class _Batch:
 
     def close(self) -> None:
         """Leave no scratch file and no thread behind."""
+        self._beside.close()
         self._good.close()
 
     def _account(self, state: FileState, loaded: int, duplicates: int) -> FileAccount:
@@ -322,6 +325,8 @@ class _Batch:
             notes=tuple(state.notes),
             left_out=tuple(state.left_out),
             missing=state.input.chosen.missing if state.input.chosen else (),
+            lost=tuple(sorted(state.lost.items())),
+            opening=state.opening if state.failed and not is_held and state.input.chosen is None else None,
         )
 
 

@@ -1,8 +1,10 @@
 """`make chaos`: every crash point and every fault, then random schedules; writes build/chaos.md.
 
-python -m tests.faults.chaos [--schedules N] [--seed S] [--processes P] [--out FILE]
+python -m tests.faults.chaos [--schedules N] [--airflow N] [--pairs N] [--seed S] [--processes P] [--out FILE]
+python -m tests.faults.chaos --pair PLACE FAULT MODE
 
-Each process has an embedded cloud of its own and a seed of its own, S, S + 1, ...
+Each process has an embedded cloud of its own. Its schedules below Airflow follow from a seed of its own, S, S + 1, ...;
+of those through whole Airflow runs each has one of its own.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -25,6 +28,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from include.crashpoints import VARIABLE
+from local.settings import airflow_settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STEPS = 14
@@ -35,7 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run them all; returns 1 where something was lost, doubled or stuck."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos", description=__doc__)
     parser.add_argument("--schedules", type=int, default=1000, help="random schedules")
-    parser.add_argument("--seed", type=int, default=None, help="of the first process; drawn where none is given")
+    parser.add_argument(
+        "--airflow",
+        type=int,
+        default=None,
+        help="of these, through whole Airflow runs; by default one in 25, at most 20",
+    )
+    parser.add_argument("--pairs", type=int, default=None, help="so many pairs, drawn by the seed; by default all")
+    parser.add_argument("--pair", nargs=3, metavar=("PLACE", "FAULT", "MODE"), help="this pair alone, as in the table")
+    parser.add_argument("--seed", type=int, default=None, help="drawn where none is given")
     parser.add_argument(
         "--processes", type=int, default=max(1, (os.cpu_count() or 1)), help="processes, each with a cloud"
     )
@@ -44,10 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.worker is not None:
         return _work(options)
-    if options.seed is None:
-        options.seed = random.SystemRandom().randrange(1 << 31)
+    _complete(options)
     console = Console(highlight=False)
-    console.print(f"seed {options.seed}: {options.schedules} schedules in {options.processes} processes")
+    pairs = "all" if options.pairs is None else options.pairs
+    console.print(
+        f"seed {options.seed}: {options.schedules} schedules, {options.airflow} of them through whole Airflow runs, "
+        f"and {pairs} pairs, in {options.processes} processes"
+    )
     began = time.monotonic()
     told = _run_workers(options, console)
     report = _report(options, told, time.monotonic() - began)
@@ -55,9 +70,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.out.write_text(report, encoding="utf-8")
     bad = [line for line in told if line.get("result", "ok") != "ok" or "failure" in line]
     for line in bad:
-        console.print(line.get("failure") or f"{line['place']} x {line['fault']} ({line['mode']}): {line['result']}")
+        console.print(line.get("failure") or _pair_failure(line))
     console.print(f"{'FAILED' if bad else 'all well'}; the table is in {options.out}")
     return 1 if bad else 0
+
+
+def _complete(options: argparse.Namespace) -> None:
+    """Fill in what was not said."""
+    if options.pair:
+        options.schedules, options.processes, options.pairs = 0, 1, 1
+    if options.seed is None:
+        options.seed = random.SystemRandom().randrange(1 << 31)
+    if options.airflow is None:
+        options.airflow = min(20, options.schedules // 25)
+    options.airflow = min(options.airflow, options.schedules)
+
+
+def _pair_failure(line: dict[str, Any]) -> str:
+    """Say what is wrong with a pair, and how to try it again."""
+    named = " ".join(map(shlex.quote, (line["place"], line["fault"], line["mode"])))
+    again = f'make chaos ARGS="--pair {named}"'
+    return f"{line['place']} x {line['fault']} ({line['mode']}): {line['result']}\nonce more: {again}"
 
 
 def _run_workers(options: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
@@ -72,15 +105,17 @@ def _run_workers(options: argparse.Namespace, console: Console) -> list[dict[str
     with Progress(*columns, console=console) as progress:
         bars = {
             "pair": progress.add_task("pairs", total=None),
-            "schedule": progress.add_task("schedules", total=options.schedules),
+            "schedule": progress.add_task("schedules", total=options.schedules - options.airflow),
+            "airflow": progress.add_task("through Airflow", total=options.airflow),
         }
 
         def take(line: dict[str, Any]) -> None:
             told.append(line)
             if line["kind"] in bars:
                 progress.update(bars[line["kind"]], advance=1, total=line.get("of"))
-                if not console.is_terminal and progress.tasks[bars[line["kind"]]].completed % 50 == 0:
-                    console.print(f"{line['kind']} {int(progress.tasks[bars[line['kind']]].completed)}")
+                done = int(progress.tasks[bars[line["kind"]]].completed)
+                if not console.is_terminal and done % (1 if line["kind"] == "airflow" else 50) == 0:
+                    console.print(f"{line['kind']} {done}")
 
         workers = [
             threading.Thread(target=_follow, args=(options, number, take)) for number in range(options.processes)
@@ -94,7 +129,10 @@ def _run_workers(options: argparse.Namespace, console: Console) -> list[dict[str
 
 def _follow(options: argparse.Namespace, number: int, take: Callable[[dict[str, Any]], None]) -> None:
     command = [sys.executable, "-m", "tests.faults.chaos", "--worker", str(number), "--seed", str(options.seed),
-               "--schedules", str(options.schedules), "--processes", str(options.processes)]  # fmt: skip
+               "--schedules", str(options.schedules), "--processes", str(options.processes),
+               "--airflow", str(options.airflow),
+               *(("--pairs", str(options.pairs)) if options.pairs is not None else ()),
+               *(("--pair", *options.pair) if options.pair else ())]  # fmt: skip
     pipes: dict[str, Any] = {
         "stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True,
     }  # fmt: skip
@@ -131,13 +169,11 @@ def _end_with_parent() -> None:
 def _environment(home: str) -> dict[str, str]:
     bombs = Path(home, "bombs")
     bombs.mkdir()
-    path = f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"
-    return {**os.environ, "PYTHONPATH": path, "AIRFLOW_HOME": home, VARIABLE: str(bombs)}
+    return {**os.environ, **airflow_settings(Path(home)), VARIABLE: str(bombs)}
 
 
 def _work(options: argparse.Namespace) -> int:
     """Do one process's share."""
-    from tests.faults.pairs import all_pairs
     from tests.faults.site import site
 
     _end_with_parent()
@@ -150,16 +186,56 @@ def _work(options: argparse.Namespace) -> int:
             tell(kind="schedule")
 
     with site(ended) as where:
-        pairs = all_pairs(where)
-        for number, judge in enumerate(pairs):
-            if number % options.processes == options.worker:
-                pair = judge()
-                tell(kind="pair", of=len(pairs), place=pair.place, fault=pair.fault, mode=pair.mode, result=pair.result)
-        share = len(range(options.worker, options.schedules, options.processes))
+        _pairs(options, where, tell)
+        share = len(range(options.worker, options.schedules - options.airflow, options.processes))
         failure = _schedules(where, share, options.seed + options.worker)
         if failure:
             tell(kind="failed", failure=failure)
+        _through_airflow(options, where, tell)
     return 0
+
+
+def _pairs(options: argparse.Namespace, where: Any, tell: Callable[..., None]) -> None:
+    """Try out this process's share of the pairs."""
+    from tests.faults.pairs import all_pairs
+
+    if options.pairs == 0:
+        return
+    pairs = all_pairs(where)
+    if options.pair:
+        pairs = [judge for judge in pairs if _is_named(judge, options.pair)]
+        if not pairs:
+            sys.exit(f"there is no pair {' x '.join(options.pair)}; {ROOT / 'build' / 'chaos.md'} has their names")
+    elif options.pairs is not None:
+        pairs = random.Random(options.seed).sample(pairs, min(options.pairs, len(pairs)))
+    for judge in pairs[options.worker :: options.processes]:
+        pair = judge()
+        tell(kind="pair", of=len(pairs), place=pair.place, fault=pair.fault, mode=pair.mode, result=pair.result)
+
+
+def _is_named(judge: Any, pair: Sequence[str]) -> bool:
+    """Whether the table calls it so; a pair that was not tried out yet knows only what it will be made of."""
+    named = {said for part in judge.args for said in (str(part), repr(part), getattr(part, "name", ""))}
+    place, fault, mode = pair
+    return {place, fault, *mode.split(", ")} - {"kill -9"} <= named
+
+
+def _through_airflow(options: argparse.Namespace, where: Any, tell: Callable[..., None]) -> None:
+    """Live through this process's share of the schedules of whole Airflow runs."""
+    from tests.faults.airflow_runs import warm_up
+    from tests.faults.airflow_schedules import draw, live
+
+    mine = range(options.worker, options.airflow, options.processes)
+    if mine:
+        warm_up()
+    for number in mine:
+        seed = options.seed + number
+        lived = live(where, draw(seed))
+        tell(kind="airflow", runs=lived.runs, killed=lived.killed, failed=lived.failed, met=lived.met)
+        if lived.problems:
+            told = "\n".join((*lived.problems, lived.story))
+            again = f"make chaos SCHEDULES=1 WHOLE=1 PAIRS=0 SEED={seed} ARGS='--processes 1'"
+            tell(kind="failed", failure=f"through Airflow, seed {seed}: {told}\nonce more: {again}")
 
 
 def _schedules(where: Any, count: int, seed: int) -> str:
@@ -182,7 +258,8 @@ def _schedules(where: Any, count: int, seed: int) -> str:
         run_state_machine_as_test(hypothesis.seed(seed)(schedules(where)), settings=chosen)
     except Exception as error:  # noqa: BLE001 - whatever a schedule led to
         notes = "\n".join(getattr(error, "__notes__", ()))
-        return f"SEED={seed}\n{''.join(traceback.format_exception_only(error))}\n{notes}"
+        again = f"make chaos SCHEDULES={count} WHOLE=0 PAIRS=0 SEED={seed} ARGS='--processes 1'"
+        return f"{''.join(traceback.format_exception_only(error))}\n{notes}\nseed {seed}; once more: {again}"
     return ""
 
 
@@ -190,12 +267,16 @@ def _report(options: argparse.Namespace, told: Sequence[dict[str, Any]], seconds
     pairs = sorted((line for line in told if line["kind"] == "pair"), key=lambda p: (p["place"], p["fault"], p["mode"]))
     failures = [line["failure"] for line in told if "failure" in line]
     ran = sum(line["kind"] == "schedule" for line in told)
+    whole = [line for line in told if line["kind"] == "airflow"]
+    through = {name: sum(line[name] for line in whole) for name in ("runs", "killed", "failed", "met")}
     lines = [
         "# What was broken on purpose, and what became of it",
         "",
         f"Seed {options.seed}, {options.processes} processes, {seconds:.0f} s.",
         "",
-        f"Random schedules: {ran} run of {options.schedules} asked for, {len(failures)} failed.",
+        f"Random schedules: {ran + len(whole)} run of {options.schedules} asked for, {len(failures)} failed.",
+        f"{len(whole)} of them through whole Airflow runs: {through['runs']} runs of `airflow dags test`, of which "
+        f"{through['killed']} were killed and {through['failed']} failed, by {through['met']} crashes and faults.",
         f"Pairs: {len(pairs)}, of which {sum(p['result'] == 'ok' for p in pairs)} are well.",
         "",
         *(f"```\n{failure}\n```\n" for failure in failures),

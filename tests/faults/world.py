@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -148,6 +149,11 @@ class World(Oracle):
         return self.mode == "replace_partition"
 
     @property
+    def objects(self) -> Sequence[str]:
+        """Names of what lands, without the dataset's folder."""
+        return OBJECTS[self.mode]
+
+    @property
     def table(self) -> str:
         """Its table."""
         return f"chaos.{self.name}"
@@ -198,13 +204,13 @@ class World(Oracle):
 
     def group(self, place: int) -> list[str]:
         """Names of the objects that land together, without the dataset's folder."""
-        names = OBJECTS[self.mode]
+        names = self.objects
         name = names[place % len(names)]
         folder = name.rpartition("/")[0]
         return [other for other in names if other.rpartition("/")[0] == folder] if folder else [name]
 
     def _land(self, name: str, rows: int, bad: int, mendable: int, poison: bool) -> None:
-        place = OBJECTS[self.mode].index(name)
+        place = self.objects.index(name)
         tag = f"{name.rpartition('/')[2][0]}{len(self.versions)}"
         day = name.rpartition("/")[0] or "2026-01-01"
         good = tuple((place * 1000 + row, tag) for row in range(rows))
@@ -321,7 +327,7 @@ class World(Oracle):
             AssertionError: a replay fails although nothing is wrong.
         """
         self.mend()
-        letters = [place for place in range(len(OBJECTS[self.mode])) if self.is_dead(place)]
+        letters = [place for place in range(len(self.objects)) if self.is_dead(place)]
         replay = self.replay(whole_files=True)
         replay.finish()
         for place in letters if self.sets else ():
