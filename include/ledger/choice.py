@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import AwareDatetime, Field
 
+from include.ledger.dead_letters import RETRIED
 from include.ledger.tables import Ledger
 from include.spec.model import Model
 
@@ -134,12 +135,15 @@ def _chosen(choice: Choice) -> str:
 def whole_files_sql(ledger: Ledger) -> str:
     """Return the query for files that are held or dead-lettered as a whole, whose reason is of a rule.
 
+    A dead letter that was moved back is left out: it lies there no more, and what was moved is a version of its own.
+
     Parameters: @dataset, @file, @rule (empty: any).
     """
     return (
         f"SELECT file_id, bucket, name, state, reason FROM {ledger.table('files_current')} WHERE dataset = @dataset"
         " AND state IN ('held', 'dead_lettered') AND (@file IN ('', file_id, name, CONCAT('gs://', bucket, '/', name))"
         " OR ENDS_WITH(name, '/' || @file)) AND (@rule = '' OR STARTS_WITH(reason, @rule || ':'))"
+        f" AND NOT STARTS_WITH(IFNULL(reason, ''), '{RETRIED}:')"
         " ORDER BY name LIMIT 1000"
     )
 

@@ -114,8 +114,8 @@ HISTORIES = (
     History(
         "replaying", _load_wrong_ones, _replay,
         boundaries=(
-            "function.manifest", "function.part", "load.alter", "load.stage", "plan.reference", "replay.commit",
-            "replay.plan", "replay.report", "replay.selection",
+            "function.manifest", "function.part", "load.alter", "load.stage", "plan.plan", "plan.reference",
+            "replay.commit", "replay.report", "replay.selection",
         ),
         calls=(*_WRITES, "function.transform"),
     ),
@@ -133,3 +133,9 @@ HISTORIES = (
         policy="skip",
     ),
 )  # fmt: skip
+
+NOT_COME_TO = {
+    "load.nothing": "a warehouse has to refuse the data of a batch, for a limit that the emulator does not have; it"
+    " writes nothing, and tests/plugins/gcp/test_refused.py holds what comes of it",
+}
+"""Names of the crash points that no history comes to, and why."""

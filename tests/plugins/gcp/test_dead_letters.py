@@ -148,6 +148,26 @@ def test_a_retry_that_broke_off_is_finished_by_the_next_and_an_occupied_place_is
     assert it.files() == {"a.csv": "loaded"}
 
 
+def test_a_replay_of_whole_files_frees_a_letter_once_that_was_retried_and_died_again(
+    steps: Make, told: list[dict[str, str]], broken: pytest.MonkeyPatch
+) -> None:
+    from include.ledger.choice import Choice
+    from include.ledger.choosing import Wish
+    from landfall.gcp.replay import free_whole_files
+
+    it = steps()
+    it.land("a.csv", HEADER + "1,2026-01-01,x\n")
+    it.run()
+    site = Site.of(it.name)
+    decisions.retry(site, "person", decisions.find(site, Wish.RETRY, [f"{it.name}/a.csv"]))
+    it.run()
+    assert (it.landed(), len(told)) == (set(), 2)
+    assert free_whole_files(site, Choice(dataset=it.name), "replay") == 1
+    broken.undo()
+    it.run()
+    assert it.rows() == [(1, "x")]
+
+
 def test_the_number_of_jobs_does_not_grow_with_the_number_of_dead_letters(
     steps: Make, told: list[dict[str, str]], broken: pytest.MonkeyPatch
 ) -> None:
