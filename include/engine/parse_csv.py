@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -215,6 +216,9 @@ def _read(data: pa.Buffer, layout: Layout, form: Format, refuse: object | None) 
         quoted_strings_can_be_null=False,
         check_utf8=False,
     )
+    if memoryview(data)[: len(BOM_UTF8)].tobytes() == BOM_UTF8:
+        # Arrow takes one away from the beginning; here, where a block begins, it is a record's own.
+        data = pa.py_buffer(BOM_UTF8 + data.to_pybytes())
     return stand_in.show(arrow_csv.read_csv(pa.BufferReader(data), read, parse, convert))
 
 

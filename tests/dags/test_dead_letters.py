@@ -157,7 +157,7 @@ def test_held_files_are_released_and_rejected_at_the_terminal_and_in_the_form(
     assert "rejected by a person" in caplog.text
     shown = runner.invoke(app, ["status", it.name])
     assert "rejected: nor this. It was held: over_tolerance" in shown.output
-    assert "landfall release FILE" in shown.output
+    assert f"landfall release {it.name}/unreadable.csv --dataset {it.name}" in shown.output
     refused = it.run(release=[f"{it.name}/a.csv"])
     assert refused.tasks["wait_for_files"] == ["failed"]
     assert it.files()["a.csv"] == "loaded", "what is wanted and cannot be changes nothing"

@@ -105,3 +105,11 @@ def test_duplicates_among_the_records_are_counted_as_such(tmp_path: Path) -> Non
     mended = dataset(column("n", primaryKey=True), column("t"))
     again = run(mended, tmp_path / "again", content, chosen=chosen)
     assert (again.file.loaded, again.file.duplicates) == (1, 1)
+
+
+def test_a_mark_with_which_a_record_begins_is_its_own_wherever_a_block_begins(tmp_path: Path) -> None:
+    spec = dataset(column("n"), column("t"), format={"type": "csv", "header": False})
+    content = lines("1,a", "\ufeff2,b", "\ufeff,c")
+    for block in (1, 5, 1 << 20):
+        found = run(spec, tmp_path / str(block), content, block=block)
+        assert rows(found) == {0: ("1", "a"), 1: ("\ufeff2", "b"), 2: ("\ufeff", "c")}

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from include.backoff import Backoff
@@ -242,6 +243,9 @@ class Warehouse:
             try:
                 return _has_ended(job)
             except GoogleAPICallError as error:
+                if job.error_result is None and error.code == HTTPStatus.BAD_REQUEST:
+                    # Asked for its rows, a job that failed answers as if the call were wrong.
+                    job.reload(**_ONE_TRY)
                 if job.error_result is not None:
                     return error  # an answer: the call went well, and the job did not
                 raise
@@ -253,7 +257,7 @@ class Warehouse:
         while True:
             ended = self._call(f"wait for {what}", wait)
             if isinstance(ended, Exception):
-                raise classify_job(ended, what) or ended from ended
+                raise classify_job(ended, what, str(job.error_result.get("reason", ""))) or ended from ended
             if ended:
                 return
 

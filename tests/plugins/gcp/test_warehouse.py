@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import io
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 import requests
 
 from include.breaker import Breaker, Rules
-from landfall.errors import LostRace, Missing, TransientFailure
+from landfall.errors import LostRace, Missing, RefusedData, TransientFailure
 from landfall.gcp.storage import Storage
 from landfall.gcp.warehouse import Structs, Warehouse
 
@@ -137,6 +138,17 @@ def test_no_rows_are_rows_too(warehouse: Warehouse) -> None:
     nothing = Structs({"text": "STRING", "n": "INT64"}, [])
     assert warehouse.query("SELECT r.n FROM UNNEST(@rows) AS r", {"rows": nothing}) == []
     assert warehouse.query("SELECT x FROM UNNEST(@names) AS x", {"names": []}) == []
+
+
+def test_a_job_that_failed_before_anybody_asked_for_its_rows_is_known_to_have_failed(warehouse: Warehouse) -> None:
+    job = warehouse.client.query("SELECT 1; ASSERT FALSE AS 'too many days';", job_retry=None)
+    for _ in range(100):
+        if warehouse.client.get_job(job.job_id).state == "DONE":
+            break
+        time.sleep(0.1)
+    job._properties.get("status", {}).pop("errorResult", None)  # as it was while the job ran
+    with pytest.raises(RefusedData, match="too many days"):
+        warehouse._wait(job)
 
 
 class SlowJob:

@@ -93,13 +93,18 @@ def _of_quota(text: str, message: str, asked: float) -> Failure:
                            " task")  # fmt: skip
 
 
-def classify_job(error: Exception, what: str) -> Failure | None:
+def classify_job(error: Exception, what: str, reason: str = "") -> Failure | None:
     """Tell what it means that a job ran and failed: never an outage, for the service told of it.
 
     What the job itself was refused for (`invalid`, `invalidQuery`) is `RefusedData`.
+
+    Args:
+        error: of the job, or of the call that asked for its rows.
+        what: what was tried, with the job's name.
+        reason: of the job's failure, as the job has it.
     """
     failure = classify_warehouse(error, what)
-    if type(failure) is TerminalFailure and _reasons(error) & _REFUSED:
+    if type(failure) is TerminalFailure and {reason, *_reasons(error)} & _REFUSED:
         return RefusedData(str(failure))
     if not isinstance(failure, TransientFailure):
         return failure
