@@ -121,6 +121,17 @@ class LedgerReader:
         found = self._query(queries.quarantine_sql(self._ledger), {"dataset": dataset, "limit": limit})
         return [_made(Quarantined, row) for row in found]
 
+    def waiting(self, dataset: str = "") -> list[dict[str, Any]] | None:
+        """Return what waits for a person: rows of `queries.waiting_sql`; None of a ledger that lacks what it needs."""
+        from google.api_core.exceptions import NotFound
+
+        with answering("BigQuery"):
+            try:
+                self._client.get_table(f"{self._ledger.project}.{self._ledger.dataset}.quarantine_open")
+            except NotFound:
+                return None
+        return self._query(queries.waiting_sql(self._ledger), {"dataset": dataset})
+
     def rows(self, table: str, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Return column names and some of a table's rows loaded last, without our own columns."""
         order = f"{LOADED_AT} DESC, {FILE_ID}, {RECORD}"

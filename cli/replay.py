@@ -144,6 +144,8 @@ def _print(report: Mapping[str, Any]) -> None:
     for item in report["whole_files"]:
         why = f"{plain(item['uri'])} is {item['state']} as a whole (--whole-files): {plain(item['reason'] or '')}"
         out.print(f"[yellow]{why}[/]", soft_wrap=True)
+    for uri, count in report["restored"].items():
+        out.print(f"{plain(uri)} is gone; {count:,} records of it were read from the quarantine", soft_wrap=True)
     if report["dry_run"] and report["outcomes"]["loaded"]:
         out.print("nothing was changed; --apply loads what passes", soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""`landfall status`: what became of which file."""
+"""`landfall status`: what became of which file, and what waits."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cli.errors import CliError, reported
 
 if TYPE_CHECKING:
     from cli.ledger import LedgerFile
+    from include.spec.dataset import Dataset
 
 
 @reported
@@ -21,28 +22,49 @@ def status(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Show so many files at most, latest first.")] = 50,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Show files, their states and their row accounting, as the ledger in the warehouse has them.
+    """Show files, their states and their row accounting, as the ledger has them; and what waits.
 
-    Ends with 3 when the ledger knows no such file.
+    What waits: held files, dead letters, quarantined records that were not replayed, and sets in the landing bucket
+    that are not complete; each with the command that deals with it. Ends with 3 when there is no file at all.
     """
     from cli.clients import bigquery_client
     from cli.folders import chosen_folders, settings
     from cli.ledger import LedgerReader
     from cli.show import print_json
+    from cli.waiting import find_waiting, print_waiting
 
     if dataset:
         chosen_folders([dataset])
     deployment = settings()
     reader = LedgerReader(bigquery_client(deployment), deployment)
-    files = reader.files(dataset or "", limit) if reader.exists() else []
+    known = reader.exists()
+    files = reader.files(dataset or "", limit) if known else []
+    waiting, unknown = find_waiting(reader if known else None, _datasets(dataset), dataset or "")
     if json:
-        print_json({"files": [{**dataclasses.asdict(file), "advice": advice(file.state)} for file in files]})
-    elif files:
+        listed = [{**dataclasses.asdict(file), "advice": advice(file.state)} for file in files]
+        print_json({"files": listed, "waiting": [item.as_json() for item in waiting], "unknown": unknown})
+    else:
         print_files(files)
-    if not files:
+        print_waiting(waiting, unknown)
+    if not files and not waiting:
         of = f" of {dataset}" if dataset else ""
         message = f"the ledger knows no file{of} yet; `landfall ingest DATASET FILE` brings one in"
         raise CliError(message, exit_codes.NOTHING)
+
+
+def _datasets(wanted: str | None) -> list[Dataset]:
+    """Return the datasets that can be read; what is wrong with the others, `landfall check` says."""
+    from cli.folders import chosen_folders
+    from include.spec.dataset import load_dataset
+    from include.spec.errors import SpecError
+
+    found = []
+    for folder in chosen_folders([wanted] if wanted else []):
+        try:
+            found.append(load_dataset(folder, rules=False))
+        except SpecError:
+            continue
+    return found
 
 
 def advice(state: str) -> str:
@@ -68,6 +90,3 @@ def print_files(files: Sequence[LedgerFile]) -> None:
         for file in mine:
             if file.reason:
                 out.print(f"  {plain(file.name)}: {plain(file.reason)}", soft_wrap=True)
-        for found in sorted({file.state for file in mine}):
-            if advice(found):
-                out.print(f"  {found}: {advice(found)}", soft_wrap=True)

@@ -92,6 +92,7 @@ def bigquery(state: Path, host: str, port: int, grpc_port: int) -> Service:
             "GCS_LOCAL_ROOT": str(state / "storage" / "buckets"),
         },
         health=f"http://127.0.0.1:{port}/bigquery/v2/projects/{PROJECT}/datasets",
+        sources=(ROOT / "local" / "bigquery_emulator.py",),
     )
 
 

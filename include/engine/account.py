@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from include.engine.errors import AccountingError
@@ -18,6 +18,19 @@ class Reason:
 
     code: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a record of a file needs of it to be read by itself, once the file is gone.
+
+    Args:
+        encoding: of its characters, byte order said.
+        header: bytes of its CSV header, in base64; empty: it has none, or none that is short enough to be kept.
+    """
+
+    encoding: str
+    header: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,8 @@ class FileAccount:
         notes: what a person should know though nothing is wrong.
         left_out: where only some records were wanted, which of them the filter left out.
         missing: which of them today's format does not find.
+        lost: where the file is gone and only its quarantined records are there, which of them cannot be read, and why.
+        opening: of an accepted file with quarantined records, what these need to be read without it.
     """
 
     file_id: str
@@ -52,13 +67,18 @@ class FileAccount:
     notes: tuple[str, ...] = ()
     left_out: tuple[int, ...] = ()
     missing: tuple[int, ...] = ()
+    lost: tuple[tuple[int, str], ...] = ()
+    opening: Opening | None = None
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> FileAccount:
-        """Read what `dataclasses.asdict` and JSON made of an account."""
+        """Read what `dataclasses.asdict` and JSON made of an account; what a newer engine tells beyond is left out."""
+        data = {field.name: data[field.name] for field in fields(cls) if field.name in data}
         reason = Reason(**data["reason"]) if data.get("reason") else None
         listed = {name: tuple(data.get(name, ())) for name in ("notes", "left_out", "missing")}
-        return cls(**{**data, "reason": reason, **listed})
+        lost = tuple((number, why) for number, why in data.get("lost", ()))
+        opening = Opening(**data["opening"]) if data.get("opening") else None
+        return cls(**{**data, "reason": reason, **listed, "lost": lost, "opening": opening})
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,10 @@ class Chosen:
         table = piece.table.filter(pa.array(rows))
         return Piece(piece.file, piece.first, piece.frame, piece.rows[rows], table, failures, numbers)
 
+    def settle(self, number: int) -> None:
+        """Note that what became of a record is known."""
+        self._found.add(number)
+
     @property
     def missing(self) -> tuple[int, ...]:
         """The records that were not found, once the file is read."""

@@ -91,6 +91,11 @@ class NewColumns:
     def _hold(self, code: str, message: str) -> None:
         self.reason = self.reason or Reason(code, message)
 
+    def take(self, other: NewColumns) -> None:
+        """Note another part's unknown fields as this file's, too."""
+        for theirs, name in other._names.items():
+            self.name(theirs, nested=name in other._nested)
+
     def columns(self, file_id: str) -> list[EvolvedColumn]:
         """Return the file's new columns, in the order in which they were met."""
         return [

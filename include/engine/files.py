@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
 
-from include.engine.account import Reason
+from include.engine.account import Opening, Reason
 from include.engine.chosen import Chosen
 from include.engine.decompress import Source
 from include.engine.encode import Encoding, UnitReader, encoding_of, encoding_of_xml, in_file, looks_like_utf8
@@ -18,6 +19,7 @@ from include.engine.footer import FooterCutter
 from include.engine.frame import NOT_UTF8, UTF_8, Frame, Framer, Ints, LineFramer, to_utf8
 from include.engine.frame_csv import CsvFramer, Dialect
 from include.engine.frame_json import ArrayFramer
+from include.engine.kept import Alone, KeptFile
 from include.engine.parse_csv import Layout, parse_csv, positional_layout, read_header, too_wide
 from include.engine.parse_json import JsonParser
 from include.engine.promised import Promised, Witness
@@ -28,6 +30,7 @@ from include.spec.dataset import Dataset
 from include.spec.durations import parse_size
 
 _LISTED, _SHOWN = 20, 80  # names in a message, and characters of each
+_LONGEST_HEADER = 64 * 1024  # bytes; a longer one is not kept in the ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Input:
         promised: what the manifest of its set says of it; a file that is not so is held.
         released: a person released it: the tolerance does not hold it.
         chosen: read only these records of it; None: all.
+        kept: the file is gone, and these of its records are read in its place.
     """
 
     file_id: str
@@ -51,6 +55,7 @@ class Input:
     released: bool = False
     promised: Promised | None = None
     chosen: Chosen | None = None
+    kept: KeptFile | None = None
 
 
 @dataclass(slots=True)
@@ -66,6 +71,9 @@ class FileState:
         left_out: ordinals of those, where only some records are wanted.
         reason: why the file is held; the first one found stays.
         new: columns that the contract does not know, where they are to become columns.
+        opening: what its records need of it to be read without it.
+        alone: the one record that is read, of a file that is gone.
+        lost: records of such a file that cannot be read, and why.
     """
 
     number: int
@@ -81,10 +89,25 @@ class FileState:
     layout: Layout | None = None
     new: NewColumns | None = None
     notes: list[str] = field(default_factory=list)
+    opening: Opening | None = None
+    alone: Alone | None = None
+    lost: dict[int, str] = field(default_factory=dict)
 
     def hold(self, reason: Reason | None) -> None:
         """Hold the file, unless it is held already."""
         self.reason = self.reason or reason
+
+    def take(self, part: FileState) -> None:
+        """Count what was read of one record of a file that is gone."""
+        self.records += part.records
+        self.unreadable += part.unreadable
+        self.bytes += part.bytes
+        self.layout = part.layout
+        self.notes += [note for note in part.notes if note not in self.notes]
+        if self.new is None:
+            self.new = part.new
+        elif part.new is not None:
+            self.new.take(part.new)
 
 
 class FileReader:
@@ -118,14 +141,38 @@ class FileReader:
         Raises:
             OSError: the file cannot be opened or read.
         """
-        with state.input.open() as file:
+        if state.input.kept is None:
+            return self._whole(state)
+        return self._kept(state, state.input.kept)
+
+    def _kept(self, state: FileState, kept: KeptFile) -> Iterator[Piece]:
+        """Read each of a file's kept records by itself; one that cannot be read costs itself alone."""
+        for record in kept.records:
+            chosen = Chosen({record.number: record.offset})
+            part = FileState(state.number, replace(state.input, chosen=chosen), alone=Alone(record, kept.around))
+            pieces = list(self._whole(part)) if record.raw is not None else []
+            assert part.alone is not None
+            reason = part.alone.reason or part.reason
+            why = record.why or (f"{reason.message} ({reason.code}, read by itself)" if reason else "")
+            if why:
+                state.lost[record.number] = why
+            else:
+                state.take(part)
+                yield from pieces
+            if state.input.chosen is not None and (why or not chosen.missing):
+                state.input.chosen.settle(record.number)
+
+    def _whole(self, state: FileState) -> Iterator[Piece]:
+        with state.alone.open() if state.alone else state.input.open() as file:
             witness = Witness(file, state.input.promised)
-            source = Source(cast(BinaryIO, witness), compression=self._form.compression, limit=self._inflated_limit)
+            compression = "none" if state.alone else self._form.compression
+            source = Source(cast(BinaryIO, witness), compression=compression, limit=self._inflated_limit)
             head = source.head(HEAD)
             if not head and source.damage is None:
                 state.hold(Reason("empty_file", "the file holds no bytes; if that is right, send at least its header"))
             try:
                 encoding = self._encoding(state, source, head) if head else None
+                state.opening = Opening(encoding.name) if encoding else None
                 if encoding and has_reader(self._form):
                     yield from self._read(state, source, encoding)
                 elif encoding:
@@ -140,7 +187,7 @@ class FileReader:
     def _read(self, state: FileState, source: Source, encoding: Encoding) -> Iterator[Piece]:
         """Read a file of a format that says of itself where its records are."""
         reader = open_reader(self._dataset, source, encoding, block=self._block)
-        for frame in reader.frames():
+        for frame in state.alone.placed(reader.frames()) if state.alone else reader.frames():
             if self._passes_over(state, frame):
                 continue
             table, rows, wrong = reader.parse(frame)
@@ -180,7 +227,8 @@ class FileReader:
         footer = FooterCutter(read, lines=self._dialect.footer_lines, limit=self._limit)
         span = units.span if units else 1
         framer = self._framer(footer.read if self._dialect.footer_lines else read, self._limit // encoding.width, span)
-        for frame in in_file(framer, units) if units else framer.frames():
+        frames = in_file(framer, units) if units else framer.frames()
+        for frame in state.alone.placed(frames) if state.alone else frames:
             if is_csv and state.layout is None and state.reason is None:
                 frame = self._take_header(state, frame, head)
             if self._passes_over(state, frame):
@@ -218,6 +266,9 @@ class FileReader:
         layout = read_header(frame, self._dataset)
         if isinstance(layout, Layout):
             state.layout = layout
+            raw = frame.raw(0) or b""
+            if state.opening and len(raw) <= _LONGEST_HEADER:
+                state.opening = Opening(state.opening.encoding, b64encode(raw).decode())
             if layout.ignored:
                 state.notes.append(f"ignored columns: {_listing(layout.ignored)}")
         elif looks_like_json(head):

@@ -9,11 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from include.engine.kept import RAW_LIMIT
 from include.engine.mask import Secrets
 from include.engine.raw_keys import raw_cipher
 from include.engine.records import Failure
 
-RAW_LIMIT = 64 * 1024
 SCHEMA = pa.schema(
     [
         pa.field("file_id", pa.string(), nullable=False),

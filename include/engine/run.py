@@ -322,6 +322,8 @@ class _Batch:
             notes=tuple(state.notes),
             left_out=tuple(state.left_out),
             missing=state.input.chosen.missing if state.input.chosen else (),
+            lost=tuple(sorted(state.lost.items())),
+            opening=state.opening if state.failed and not is_held and state.input.chosen is None else None,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,6 +15,7 @@ from include.crashpoints import boundary
 from include.engine.version import ENGINE_VERSION
 from include.functions.failures import BadRequest, InputChanged, InputMissing
 from include.functions.protocol import (
+    KeptRecords,
     PinnedInput,
     PinnedReference,
     Selection,
@@ -26,6 +28,7 @@ from include.spec.settings import Settings
 if TYPE_CHECKING:
     from include.engine.account import Manifest
     from include.engine.files import Input
+    from include.engine.kept import KeptFile
     from include.engine.mask import Secrets
     from include.spec.dataset import Dataset
 
@@ -118,18 +121,19 @@ def _check_place(uri: str, buckets: set[str], where: str) -> None:
 def _transform(request: TransformRequest, dataset: Dataset, store: Store, secrets: Secrets) -> bytes:
     from include.engine.run import transform
 
-    store.check(request.inputs)
+    chosen = _selection(request.chosen, store)
+    there = [pinned for pinned in request.inputs if chosen is None or pinned.file_id not in chosen.kept]
+    store.check(there)
     with tempfile.TemporaryDirectory(prefix="landfall-") as scratch:
         out = Path(scratch) / "out"
-        chosen = _selection(request.chosen, store)
-        inputs = [_input(store, pinned, chosen) for pinned in request.inputs]
+        inputs = [_input(store, pinned, chosen, dataset, secrets) for pinned in request.inputs]
         references = _references(request.references, store, Path(scratch))
         with _discreet(dataset):
             manifest = transform(
                 dataset, inputs, out, batch_id=request.batch_id, references=references, secrets=secrets
             )
         # A store that does not honour versions would have let a file change under our hands.
-        store.check(request.inputs)
+        store.check(there)
         for name in (*manifest.good, *manifest.quarantine):
             with boundary("function.part"):
                 store.write(request.output + name, out / name)
@@ -161,14 +165,39 @@ def _selection(uri: str | None, store: Store) -> Selection | None:
     return Selection.model_validate_json(content)
 
 
-def _input(store: Store, pinned: PinnedInput, selection: Selection | None) -> Input:
+def _input(store: Store, pinned: PinnedInput, selection: Selection | None, dataset: Dataset, secrets: Secrets) -> Input:
     from include.engine.chosen import Chosen
     from include.engine.files import Input
     from include.engine.promised import Promised
 
     promised = Promised(**pinned.promised.model_dump()) if pinned.promised else None
-    chosen = Chosen(dict(selection.files.get(pinned.file_id, ()))) if selection else None
-    return Input(pinned.file_id, pinned.uri, _opener(store, pinned), pinned.size, pinned.released, promised, chosen)
+    places = dict(selection.files.get(pinned.file_id, ())) if selection else {}
+    chosen = Chosen(places) if selection else None
+    left = selection.kept.get(pinned.file_id) if selection else None
+    kept = _kept(left, places, dataset, secrets) if left else None
+    opener, size = _opener(store, pinned), pinned.size
+    return Input(pinned.file_id, pinned.uri, opener, size, pinned.released, promised, chosen, kept)
+
+
+def _kept(left: KeptRecords, places: Mapping[int, int], dataset: Dataset, secrets: Secrets) -> KeptFile:
+    """Decrypt what the quarantine kept of a file; a record that cannot be read is told with its reason."""
+    from include.engine.account import Opening
+    from include.engine.kept import Around, Kept, KeptFile, around
+    from include.engine.raw_keys import decrypt_raw
+
+    found = around(dataset, Opening(left.opening.encoding, left.opening.header) if left.opening else None)
+    records = []
+    for record in left.records:
+        raw: bytes | None = None
+        why = found if isinstance(found, str) else ""
+        try:
+            raw = b64decode(record.raw)
+            if record.key is not None:
+                raw = decrypt_raw(raw, secrets.raw_key or b"", record.key)
+        except LookupError as error:
+            raw, why = None, str(error)
+        records.append(Kept(record.number, places[record.number], record.line, None if why else raw, why))
+    return KeptFile(Around(b"", b"") if isinstance(found, str) else found, records)
 
 
 def _opener(store: Store, pinned: PinnedInput) -> Callable[[], BinaryIO]:

@@ -64,14 +64,45 @@ class PinnedReference(Model):
     generation: int = Field(ge=0)
 
 
+class KeptRecord(Model):
+    """A record as the quarantine has it.
+
+    Args:
+        line: the line on which it began.
+        raw: its bytes in base64, encrypted where a key is named.
+        key: name of the key under which they are.
+    """
+
+    number: int
+    line: int
+    raw: str
+    key: str | None = None
+
+
+class KeptOpening(Model):
+    """What the ledger kept of a file's beginning; see `include.engine.account.Opening`."""
+
+    encoding: str
+    header: str = ""
+
+
+class KeptRecords(Model):
+    """What is left of a file that is gone: some of its records."""
+
+    records: tuple[KeptRecord, ...] = Field(strict=False)
+    opening: KeptOpening | None = None
+
+
 class Selection(Model):
     """Some records of some files: what the object holds that `TransformRequest.chosen` names.
 
     Args:
         files: file id to the records wanted of it: number and byte offset of each.
+        kept: those of them that are gone, and what is read in their place.
     """
 
     files: dict[str, tuple[tuple[int, int], ...]] = Field(strict=False)
+    kept: dict[str, KeptRecords] = Field({})
 
 
 class TransformRequest(Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from include.engine.account import FileAccount, Manifest
@@ -16,7 +17,7 @@ from include.ledger.tables import COUNTS
 FILE_TYPES = {
     "file_id": "STRING", "bucket": "STRING", "name": "STRING", "generation": "INT64", "checksum": "STRING",
     "size": "INT64", "released": "BOOL", "state": "STRING", "reason": "STRING", "batch_id": "STRING", "place": "INT64",
-    "voucher": "STRING", "vouched_at": "TIMESTAMP", "late": "BOOL", "again": "BOOL",
+    "voucher": "STRING", "vouched_at": "TIMESTAMP", "late": "BOOL", "again": "BOOL", "opening": "STRING",
     **dict.fromkeys(COUNTS, "INT64"),
 }  # fmt: skip
 BATCH_TYPES = {
@@ -80,6 +81,7 @@ def _file_row(file: PlannedFile, account: FileAccount, batch_id: str, place: int
         "state": (FileState.LOADED if accepted else FileState.HELD).value,
         "reason": f"{account.reason.code}: {account.reason.message}" if account.reason else _late_reason(file),
         "place": place,
+        "opening": json.dumps(asdict(account.opening)) if accepted and account.opening else None,
         **{count: getattr(account, count) for count in COUNTS},
     }
 

@@ -62,22 +62,59 @@ class Replay(Model):
     Args:
         dry_run: say what would become of them, and change nothing.
         files: the files that are read for it.
-        gone: addresses of files that are neither in the archive nor where they landed, to how many records of theirs
-            were chosen.
+        restored: addresses of files that are neither in the archive nor where they landed, to how many records of
+            theirs are read from what the quarantine kept of them.
+        lost: likewise, to why records of theirs cannot be read, to these records.
         later: chosen records that did not fit into this replay.
         file, rule: which files held as a whole are shown beside; empty: any.
     """
 
     dry_run: bool
     files: tuple[ReplayedFile, ...] = Field(strict=False)
-    gone: dict[str, int] = Field({})
+    restored: dict[str, int] = Field({})
+    lost: dict[str, dict[str, list[int]]] = Field({})
     later: int = 0
     file: str = ""
     rule: str = ""
 
+    @property
+    def gone(self) -> dict[str, int]:
+        """Addresses of files, to how many chosen records of theirs cannot be read."""
+        return {uri: sum(map(len, reasons.values())) for uri, reasons in self.lost.items()}
+
 
 def open_sql(ledger: Ledger, choice: Choice) -> str:
     """Return the query for the chosen open records, file by file. Its parameters: `Choice.parameters`."""
+    return (
+        "SELECT file_id, bucket, name, generation, checksum, size, of_batch, record, byte_offset, reasons"
+        f" FROM {ledger.table('quarantine_open')} WHERE {_chosen(choice)}"
+        " ORDER BY loaded_at, name, file_id, record LIMIT @limit"
+    )
+
+
+def kept_sql(ledger: Ledger, choice: Choice) -> str:
+    """Return the query for what is kept of the chosen open records of some files: their bytes, and how the file began.
+
+    Parameters: those of `open_sql`, @ids (file ids) and @most (bytes; records beyond are left out).
+    """
+    order = "ORDER BY q.loaded_at, q.name, q.file_id, q.record"
+    length = "IF(q.raw IS NULL, 0, q.byte_length)"
+    chosen = f"SELECT * FROM {ledger.table('quarantine_open')} WHERE {_chosen(choice)} AND file_id IN UNNEST(@ids)"
+    loads = (
+        f"SELECT file_id, batch_id, MAX(opening) AS opening FROM {ledger.events}"
+        " WHERE dataset = @dataset AND state = 'loaded' AND file_id IN UNNEST(@ids) GROUP BY file_id, batch_id"
+    )
+    return (
+        f"SELECT * FROM (SELECT q.file_id, q.record, q.line, q.byte_length, q.raw, q.key_id, f.opening,"
+        f" SUM({length}) OVER ({order} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS so_far,"
+        f" ROW_NUMBER() OVER ({order}) AS place"
+        f" FROM ({chosen}) AS q LEFT JOIN ({loads}) AS f ON f.file_id = q.file_id AND f.batch_id = q.of_batch)"
+        " WHERE so_far <= @most AND place <= @limit ORDER BY place"
+    )
+
+
+def _chosen(choice: Choice) -> str:
+    """Return the condition for the chosen records."""
     where = ["dataset = @dataset"]
     if choice.file:
         where.append("(@file IN (file_id, name, CONCAT('gs://', bucket, '/', name)) OR ENDS_WITH(name, '/' || @file))")
@@ -91,11 +128,7 @@ def open_sql(ledger: Ledger, choice: Choice) -> str:
         where.append("at >= CAST(@since AS TIMESTAMP)")
     if choice.until:
         where.append("at < CAST(@until AS TIMESTAMP)")
-    return (
-        "SELECT file_id, bucket, name, generation, checksum, size, of_batch, record, byte_offset, reasons"
-        f" FROM {ledger.table('quarantine_open')} WHERE {' AND '.join(where)}"
-        " ORDER BY loaded_at, name, file_id, record LIMIT @limit"
-    )
+    return " AND ".join(where)
 
 
 def whole_files_sql(ledger: Ledger) -> str:

@@ -194,7 +194,7 @@ class Commit:
 
     def _files_in(self) -> str:
         columns = (
-            "file_id, bucket, name, generation, checksum, size, state, reason, batch_id, voucher, vouched_at,"
+            "file_id, bucket, name, generation, checksum, size, state, reason, batch_id, voucher, vouched_at, opening,"
             f" {', '.join(COUNTS)}"
         )
         return (
@@ -230,8 +230,11 @@ def _evolved_value(item: TargetEvolved) -> str:
     name = f"`{item.column.name}`"
     if item.type != "JSON":
         return name
-    # Some fields are an object in one record and bare text in another.
-    return f"IFNULL(SAFE.PARSE_JSON({name}, wide_number_mode => 'round'), TO_JSON({name}))"
+    # Some fields are an object in one record and bare text in another. Bare `1.50` may have been a number or a text, so
+    # it stays what was written.
+    nested = f"STARTS_WITH({name}, '{{') OR STARTS_WITH({name}, '[')"
+    parsed = f"SAFE.PARSE_JSON(IF({nested}, {name}, NULL), wide_number_mode => 'round')"
+    return f"IF({name} IS NULL, NULL, IFNULL({parsed}, TO_JSON({name})))"
 
 
 def staging_type(column: Column) -> str:

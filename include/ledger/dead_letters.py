@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from include.ledger.plan import PlannedFile
+    from include.ledger.plan import ObjectVersion, PlannedFile
     from include.ledger.taking import Known
 
 FOLDER = "dead-letter"
@@ -45,7 +45,7 @@ def failure_reason(message: str, *, tries: int, alone: bool) -> str:
     return f"{FAILED if alone else FAILED_TOGETHER}: at try {tries}: {said}"
 
 
-def dead_letter_uri(bucket: str, dataset: str, file: PlannedFile) -> str:
+def dead_letter_uri(bucket: str, dataset: str, file: ObjectVersion) -> str:
     """Return where a dead letter lies; its envelope lies beside it, under the same name and `.json`."""
     return f"gs://{bucket}/{dataset}/{FOLDER}/{file.generation}/{file.name}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _DIGITS = 32
 
@@ -20,7 +20,7 @@ def batch_id(
     references: Iterable[str],
     engine: str,
     epoch: str,
-    keys: Iterable[str] = (),
+    keys: Mapping[str, str] | None = None,
     vouchers: Iterable[str] = (),
     released: Iterable[str] = (),
 ) -> str:
@@ -32,13 +32,14 @@ def batch_id(
         references: content hashes of the reference files and of the tables' snapshots.
         engine: the engine's version.
         epoch: empty, or the run that was told to load the files once more.
-        keys: names of the keys that go into masked values and raw bytes.
+        keys: `mask` and `raw` to the names of the keys that go into masked values and raw bytes.
         vouchers: the markers or manifests, in their generations, on which the files count.
         released: the files among them that no tolerance holds.
     """
     named = [f"voucher:{name}" for name in sorted(filter(None, vouchers))]
     free = [f"released:{name}" for name in sorted(released)]
-    return _digest("batch", *sorted(file_ids), fingerprint, *sorted(references), engine, epoch, *keys, *named, *free)
+    under = [f"{kind}:{name}" for kind, name in sorted((keys or {}).items())]
+    return _digest("batch", *sorted(file_ids), fingerprint, *sorted(references), engine, epoch, *under, *named, *free)
 
 
 def commit_id(batch_ids: Iterable[str], run_id: str) -> str:

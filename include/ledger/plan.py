@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import Field
 
@@ -21,6 +21,34 @@ from include.spec.model import Model
 MAX_BATCH_BYTES = 256_000_000
 MAX_BATCH_FILES = 1_000
 MAX_BATCHES = 1_000
+
+
+class ObjectVersion(Protocol):
+    """One version of one object: landed, archived, or as the ledger has it."""
+
+    @property
+    def file_id(self) -> str:
+        """Its identity."""
+
+    @property
+    def bucket(self) -> str:
+        """Where it lies."""
+
+    @property
+    def name(self) -> str:
+        """What it is called there."""
+
+    @property
+    def generation(self) -> int:
+        """The store's number of it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes as stored."""
+
+    @property
+    def checksum(self) -> str:
+        """What the store says of the content."""
 
 
 class PlannedFile(Model):
@@ -85,7 +113,7 @@ class Plan(Model):
     Args:
         dataset: the dataset as `Dataset.to_wire` gives it, so that every task of the run sees the same contract.
         force: files are loaded again that are loaded already, in place of their rows.
-        left_behind: loaded files that an earlier run did not archive.
+        left_behind: loaded and rejected files that an earlier run did not move to the archive.
         later: files that did not fit into this run; the next one takes them.
         engine: version of the function's engine, which is in the batches' ids.
         keys: names of the function's keys, likewise; none where no column is masked.
@@ -131,7 +159,7 @@ def make_plan(
         run_id: the run that takes them.
         references: by the name that the pipeline gives them.
         force: files are loaded again that are loaded already.
-        left_behind: loaded files that an earlier run did not archive.
+        left_behind: loaded and rejected files that an earlier run did not move to the archive.
         engine: version of the engine that transforms them.
         keys: `mask` and `raw` to the names of the keys that the engine has; they count where columns are masked.
         vouched: file id to why the file counts.
@@ -139,8 +167,7 @@ def make_plan(
         alone: ids of files that get a batch of their own, because they have failed before.
     """
     why = vouched or {}
-    own = dict(keys or {}) if dataset.pipeline.mask else {}
-    named = [f"{kind}:{name}" for kind, name in sorted(own.items())]
+    own = own_keys(dataset, keys or {})
     packed = _packed(dataset, landed, {name for name, reason in why.items() if reason.late}, alone)
     kept = packed[:MAX_BATCHES]
     return Plan(
@@ -154,7 +181,7 @@ def make_plan(
                     fingerprint=dataset.fingerprint,
                     references=[reference.uri for reference in references.values()],
                     engine=engine,
-                    keys=named,
+                    keys=own,
                     epoch=run_id if force else "",
                     vouchers={why[item.file_id].voucher for item in files if item.file_id in why},
                     released=[item.file_id for item in files if item.file_id in released],
@@ -184,16 +211,30 @@ def _packed(
     return [*pack(parts[0], by_folder=by_folder, **most), *pack(parts[1], by_folder=False, **most)]
 
 
-def pinned(landed: Landed, why: Vouched | None = None, *, released: bool = False) -> PlannedFile:
-    """Return a landed object as a plan holds it."""
+def own_keys(dataset: Dataset, keys: Mapping[str, str]) -> dict[str, str]:
+    """Return the names of the engine's keys that can change a dataset's answers: none where no column is masked."""
+    return dict(keys) if dataset.pipeline.mask else {}
+
+
+def pinned(
+    version: ObjectVersion, why: Vouched | None = None, *, released: bool = False, file_id: str = ""
+) -> PlannedFile:
+    """Return a version of an object as a plan holds it.
+
+    Args:
+        version: as it landed, or where it lies now.
+        why: why it counts, where a set says so.
+        released: a person released it.
+        file_id: its identity, where it lies elsewhere than it landed.
+    """
     why = why or Vouched()
     return PlannedFile(
-        file_id=landed.file_id,
-        bucket=landed.bucket,
-        name=landed.name,
-        generation=landed.generation,
-        size=landed.size,
-        checksum=landed.checksum,
+        file_id=file_id or version.file_id,
+        bucket=version.bucket,
+        name=version.name,
+        generation=version.generation,
+        size=version.size,
+        checksum=version.checksum,
         voucher=why.voucher,
         vouched_at=why.at,
         late=why.late,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from include.ledger.completeness import LATE
-from include.ledger.dead_letters import FAILED, FAILED_TOGETHER
+from include.ledger.dead_letters import FAILED, FAILED_TOGETHER, RETRIED
 from include.ledger.states import FileState, current_sql, listed_sql, starts_of
 from include.ledger.tables import COUNTS, Ledger
 
@@ -29,7 +29,7 @@ def states_sql(ledger: Ledger) -> str:
         f" LOGICAL_OR(state = '{FileState.RELEASED.value}') {version}) AS released,"
         f" COUNT(DISTINCT IF(({alone}) OR ({together}), run_id, NULL)) {version}) AS failures,"
         f" COUNT(DISTINCT IF({alone}, run_id, NULL)) {version}) AS failures_alone"
-        f" FROM {ledger.table('files')} WHERE dataset = @dataset AND bucket = @bucket AND name IN UNNEST(@names)"
+        f" FROM {ledger.events} WHERE dataset = @dataset AND bucket = @bucket AND name IN UNNEST(@names)"
         f" QUALIFY ROW_NUMBER() {version} ORDER BY {current_sql()}) = 1"
     )
 
@@ -170,6 +170,19 @@ def names_sql(ledger: Ledger) -> str:
     return (
         f"SELECT DISTINCT name FROM {ledger.table('files_current')} WHERE @dataset IN ('', dataset)"
         " AND state IN UNNEST(@states) ORDER BY name LIMIT 10000"
+    )
+
+
+def waiting_sql(ledger: Ledger) -> str:
+    """What waits for a person, as dataset, kind, files, records and example. Parameters: @dataset (empty: all)."""
+    return (
+        "SELECT dataset, state AS kind, COUNT(*) AS files, 0 AS records, MAX(name) AS example"
+        f" FROM {ledger.table('files_current')} WHERE @dataset IN ('', dataset)"
+        f" AND state IN {listed_sql((FileState.HELD, FileState.DEAD_LETTERED))}"
+        # What was moved back lies there as a new version.
+        f" AND NOT STARTS_WITH(IFNULL(reason, ''), '{RETRIED}:') GROUP BY dataset, state\n"
+        "UNION ALL SELECT dataset, 'quarantined', COUNT(DISTINCT file_id), COUNT(*), MAX(name)"
+        f" FROM {ledger.table('quarantine_open')} WHERE @dataset IN ('', dataset) GROUP BY dataset"
     )
 
 

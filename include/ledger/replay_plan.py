@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from include.ledger.choice import Choice, Replay, ReplayedFile
 from include.ledger.identity import batch_id, content_hash
 from include.ledger.landing import Landed
-from include.ledger.plan import MAX_BATCHES, Plan, PlannedBatch, PlannedFile, Reference
+from include.ledger.left_over import Left
+from include.ledger.plan import MAX_BATCHES, Plan, PlannedBatch, Reference, own_keys, pinned
 from include.spec.dataset import Dataset
 
 
@@ -34,6 +35,12 @@ class OpenFile:
     def uri(self) -> str:
         """Where it landed."""
         return f"gs://{self.landed.bucket}/{self.landed.name}"
+
+    def narrowed(self, numbers: Collection[int]) -> OpenFile:
+        """Return the file with some of its records only."""
+        places = [place for place, number in enumerate(self.records) if number in numbers]
+        records = {number: offset for number, offset in self.records.items() if number in numbers}
+        return replace(self, records=records, rules=tuple(self.rules[place] for place in places))
 
 
 def open_files(rows: Iterable[Mapping[str, Any]]) -> list[OpenFile]:
@@ -68,6 +75,7 @@ def make_replay_plan(
     engine: str,
     keys: Mapping[str, str],
     keep: Callable[[bytes], str],
+    left: Mapping[str, Left] | None = None,
 ) -> Plan:
     """Pack open files into batches and name them; the same choice under the same contract gives the same batches.
 
@@ -84,34 +92,41 @@ def make_replay_plan(
         engine: version of the engine that transforms them.
         keys: `mask` and `raw` to the names of the keys that the engine has; they count where columns are masked.
         keep: writes a selection and returns its address.
+        left: file id to what is left of the files that are gone.
     """
-    own = dict(keys) if dataset.pipeline.mask else {}
+    own = own_keys(dataset, keys)
+    gone_ids = [file.landed.file_id for file in files if file.landed.file_id not in where]
+    rest = {name: (left or {}).get(name, Left()) for name in gone_ids}
     groups: dict[str, list[OpenFile]] = {}
     for file in files:
-        if file.landed.file_id in where:
-            groups.setdefault(file.of_batch, []).append(file)
+        found = rest.get(file.landed.file_id)
+        readable = file if found is None else file.narrowed(found.records)
+        if readable.records:
+            groups.setdefault(file.of_batch, []).append(readable)
     kept = dict(list(groups.items())[:MAX_BATCHES])
     batches = []
     for number, (of_batch, members) in enumerate(kept.items()):
-        content = _selection(members)
+        content = _selection(members, rest)
         name = batch_id(
             [file.landed.file_id for file in members],
             fingerprint=dataset.fingerprint,
             references=[reference.uri for reference in references.values()],
             engine=engine,
-            keys=[f"{kind}:{named}" for kind, named in sorted(own.items())],
+            keys=own,
             epoch=f"replay:{of_batch}:{content_hash(content)}",
         )
-        planned = tuple(_planned(file, where[file.landed.file_id]) for file in members)
+        planned = tuple(pinned(where.get(f.landed.file_id, f.landed), file_id=f.landed.file_id) for f in members)
         batches.append(PlannedBatch(number=number, batch_id=name, files=planned, chosen=keep(content)))
-    gone = [file for file in files if file.landed.file_id not in where]
+    gone = [(file, rest[file.landed.file_id]) for file in files if file.landed.file_id in rest]
     replay = Replay(
         dry_run=dry_run,
         file=choice.file,
         rule=choice.rule,
         files=tuple(_replayed(file) for members in kept.values() for file in members),
-        gone={file.uri: len(file.records) for file in gone},
-        later=sum(len(f.records) for name, members in groups.items() if name not in kept for f in members),
+        restored={file.uri: len(found.records) for file, found in gone if found.records},
+        lost={file.uri: lost for file, found in gone if (lost := found.lost_of(file.records))},
+        later=sum(len(f.records) for name, members in groups.items() if name not in kept for f in members)
+        + sum(len(found.later) for _, found in gone),
     )
     return Plan(
         run_id=run_id,
@@ -124,20 +139,10 @@ def make_replay_plan(
     )
 
 
-def _selection(files: Iterable[OpenFile]) -> bytes:
+def _selection(files: Sequence[OpenFile], rest: Mapping[str, Left]) -> bytes:
     chosen = {file.landed.file_id: sorted(file.records.items()) for file in files}
-    return json.dumps({"files": chosen}, sort_keys=True).encode()
-
-
-def _planned(file: OpenFile, found: Landed) -> PlannedFile:
-    return PlannedFile(
-        file_id=file.landed.file_id,
-        bucket=found.bucket,
-        name=found.name,
-        generation=found.generation,
-        size=found.size,
-        checksum=found.checksum,
-    )
+    kept = {name: rest[name].as_json() for name in chosen if name in rest}
+    return json.dumps({"files": chosen, **({"kept": kept} if kept else {})}, sort_keys=True).encode()
 
 
 def _replayed(file: OpenFile) -> ReplayedFile:

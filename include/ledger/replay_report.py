@@ -31,9 +31,13 @@ def file_rows(plan: Plan, manifests: Mapping[int, Manifest]) -> list[dict[str, A
             if account.state == "held":
                 continue
             file = asked[account.file_id]
+            lost = {number for number, _ in account.lost}
+            numbers = [number for number in file.records if number not in lost]
+            if not numbers:
+                continue
             rows.append({
                 "file_id": file.file_id, "uri": file.uri, "batch_id": plan.batches[number].batch_id,
-                "of_batch": file.of_batch, "place": len(rows), "records": _listed(file.records),
+                "of_batch": file.of_batch, "place": len(rows), "records": _listed(numbers),
                 "left_out": _listed(account.left_out), "missing": _listed(account.missing),
             })  # fmt: skip
     return rows
@@ -80,7 +84,8 @@ def make_report(
         "rules_now": dict(sorted(again.items())),
         "samples": _samples(decided, uris),
         "held": {uris[account.file_id]: account.reason.message if account.reason else "" for account in held},
-        "gone": plan.replay.gone,
+        "restored": plan.replay.restored,
+        "lost": _lost(plan, manifests),
         "later": plan.replay.later,
         "failed": [uris[f.file_id] for b in plan.batches if b.number not in manifests for f in b.files],
         "whole_files": [
@@ -88,6 +93,18 @@ def make_report(
             for row in whole_files
         ],
     }
+
+
+def _lost(plan: Plan, manifests: Mapping[int, Manifest]) -> list[dict[str, Any]]:
+    """Return which records cannot be read, because their file is gone and what the quarantine has is not enough."""
+    assert plan.replay is not None
+    uris = {file.file_id: file.uri for file in plan.replay.files}
+    lost = {(uri, why): list(numbers) for uri, reasons in plan.replay.lost.items() for why, numbers in reasons.items()}
+    for manifest in manifests.values():
+        for account in manifest.files:
+            for number, why in account.lost:
+                lost.setdefault((uris[account.file_id], why), []).append(number)
+    return [{"uri": uri, "why": why, "records": sorted(numbers)} for (uri, why), numbers in sorted(lost.items())]
 
 
 def _samples(decided: Iterable[Mapping[str, Any]], uris: Mapping[str, str]) -> list[dict[str, Any]]:

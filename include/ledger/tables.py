@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from include.ledger.identity import content_hash
 from include.ledger.outcomes import SETTLED
 from include.ledger.states import current_sql
 from include.spec.columns import Column
@@ -21,7 +22,7 @@ _FILES = f"""
   dataset STRING NOT NULL, file_id STRING NOT NULL, bucket STRING NOT NULL, name STRING NOT NULL,
   generation INT64 NOT NULL, checksum STRING NOT NULL, size INT64 NOT NULL, state STRING NOT NULL, reason STRING,
   batch_id STRING, run_id STRING NOT NULL, {_COUNT_COLUMNS}, at TIMESTAMP NOT NULL,
-  voucher STRING, vouched_at TIMESTAMP"""
+  voucher STRING, vouched_at TIMESTAMP, opening STRING"""
 _BATCHES = f"""
   dataset STRING NOT NULL, batch_id STRING NOT NULL, commit_id STRING NOT NULL, run_id STRING NOT NULL,
   target STRING NOT NULL, mode STRING NOT NULL, files INT64 NOT NULL, {_COUNT_COLUMNS},
@@ -66,14 +67,28 @@ class Ledger:
         """Return the full name of the one-row table on which racing commits of a dataset meet."""
         return self.table(f"lock_{dataset}")
 
+    @property
+    def events(self) -> str:
+        """The view of all events of files, quoted for SQL, by which every run asks for states first.
+
+        It is named after the ledger's DDL: a ledger that an older release made lacks it, so that the first question of
+        a run finds out, without a call more, and has the ledger brought up to date.
+        """
+        return self.table(f"events_{content_hash(self._tables_sql().encode())[:8]}")
+
     def create_sql(self) -> str:
-        """Return the DDL of the ledger; it can be run again and again."""
+        """Return the DDL of the ledger; it can be run again and again, and brings older ledgers up to date."""
+        # Last: who finds this view finds everything else.
+        view = f"CREATE OR REPLACE VIEW {self.events} AS SELECT * FROM {self.table('files')};"
+        return f"{self._tables_sql()}\n{view}"
+
+    def _tables_sql(self) -> str:
         return "\n".join((
             self._create("files", _FILES, "dataset, name"),
             self._create("batches", _BATCHES, "dataset, batch_id"),
             # For ledgers that are older than the columns.
             f"ALTER TABLE {self.table('files')} ADD COLUMN IF NOT EXISTS voucher STRING,"
-            " ADD COLUMN IF NOT EXISTS vouched_at TIMESTAMP;",
+            " ADD COLUMN IF NOT EXISTS vouched_at TIMESTAMP, ADD COLUMN IF NOT EXISTS opening STRING;",
             f"ALTER TABLE {self.table('batches')} ADD COLUMN IF NOT EXISTS evolved STRING;",
             self._create("quarantine", _QUARANTINE, "dataset, file_id"),
             self._create("replays", _REPLAYS, "dataset, file_id"),

@@ -41,6 +41,10 @@ class CountDiffers(TerminalFailure):
     """The staging table does not hold what the transforms counted: nothing was committed."""
 
 
+class RefusedData(TerminalFailure):
+    """A job ran, and the warehouse refused its statement or what it brought."""
+
+
 class TransientFailure(Exception):
     """Trying again can help; Airflow does, as often as pipeline.yaml's `retry` says.
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import exit_codes
-from cli.clients import bigquery_client
+from cli.clients import bigquery_client, storage_client
 from cli.folders import settings
 from cli.main import app
 from include.ledger.tables import Ledger
@@ -90,7 +90,78 @@ def test_a_dataset_without_files_is_nothing_found_and_still_json(client: Client)
     answer = runner.invoke(app, ["status", "inventory", "--json"])
 
     assert answer.exit_code == exit_codes.NOTHING
-    assert json.loads(answer.stdout) == {"files": []}
+    assert json.loads(answer.stdout) == {"files": [], "waiting": [], "unknown": []}
+
+
+DEAD = "'orders', 'f3', 'in', 'orders/$(x) y.csv', 8, 'crc', 9, 'dead_lettered', 'bad_rule', 'b', 'r', 0, 0, 0, 0, 0"
+RETRIED = DEAD.replace("f3", "f4").replace("bad_rule", "retried: moved back as generation 9")
+
+
+def _put_aside(client: Client, *records: int) -> None:
+    ledger = Ledger(client.project, "status_ops")
+    for record in records:
+        client.query_and_wait(
+            f"INSERT INTO {ledger.table('quarantine')} (dataset, batch_id, run_id, file_id, uri, record, line,"
+            " byte_offset, byte_length, reasons, at) VALUES"
+            f" ('orders', 'b1', 'r1', 'f1', 'gs://in/orders/a.csv', {record}, 1, 1, 1, '[]', CURRENT_TIMESTAMP())"
+        )
+
+
+def test_what_waits_is_shown_with_the_command_that_deals_with_it(client: Client) -> None:
+    _write(client, LOADED, HELD, HELD.replace("f2", "f5").replace("b.nd", "c.nd"), DEAD, RETRIED)
+    _put_aside(client, 3, 4)
+
+    answer = runner.invoke(app, ["status"])
+    waiting = json.loads(runner.invoke(app, ["status", "--json"]).stdout)["waiting"]
+
+    assert answer.exit_code == exit_codes.OK, answer.output
+    assert [(item["dataset"], item["kind"], item["files"], item["records"]) for item in waiting] == [
+        ("events", "held", 2, 0), ("orders", "dead_lettered", 1, 0), ("orders", "quarantined", 1, 2)
+    ]  # fmt: skip
+    assert "2 files held, as events/c.ndjson" in answer.output
+    assert "landfall release events/c.ndjson --dataset events" in answer.output
+    assert "landfall retry 'orders/$(x) y.csv' --dataset orders" in answer.output, "to be copied into a shell"
+    assert "2 quarantined records of 1 file, not yet replayed" in answer.output
+    assert "landfall replay orders" in answer.output
+
+
+def test_what_a_replay_has_settled_waits_no_more(client: Client) -> None:
+    _write(client, LOADED)
+    _put_aside(client, 3, 4)
+    client.query_and_wait(
+        f"INSERT INTO {Ledger(client.project, 'status_ops').table('replays')} (dataset, replay_id, run_id, file_id,"
+        " record, outcome, batch_id, of_batch, at) VALUES"
+        " ('orders', 'p', 'r', 'f1', 3, 'loaded', 'b2', 'b1', CURRENT_TIMESTAMP())"
+    )
+
+    (item,) = json.loads(runner.invoke(app, ["status", "orders", "--json"]).stdout)["waiting"]
+
+    assert (item["kind"], item["records"]) == ("quarantined", 1)
+
+
+def test_a_set_that_is_not_complete_is_shown_though_no_ledger_knows_of_it(client: Client) -> None:
+    bucket = storage_client(settings()).bucket("landfall-landing")
+    blob = bucket.blob("inventory/2031-01-01/stock.csv")
+    blob.upload_from_string("x")
+    try:
+        answer = runner.invoke(app, ["status", "inventory"])
+    finally:
+        blob.delete()
+
+    assert answer.exit_code == exit_codes.OK, answer.output
+    assert "1 file waits in inventory/2031-01-01/ for _SUCCESS" in answer.output
+    assert "landfall drop inventory" in answer.output
+
+
+def test_a_ledger_of_an_older_release_is_named_as_such(client: Client) -> None:
+    _write(client, LOADED)
+    client.delete_table(f"{client.project}.status_ops.quarantine_open")
+
+    answer = runner.invoke(app, ["status"])
+
+    assert answer.exit_code == exit_codes.OK
+    assert "orders/a.csv" in answer.output
+    assert "the next run brings it up to date" in answer.output
 
 
 def test_a_warehouse_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,8 @@ def _die_and_retry(world: World) -> None:
     world.new_run().finish()
     world.mend()
     world.decide("retry", 0).finish()
+    if world.sets:  # which got its new marker after that run had looked
+        world.new_run().finish()
 
 
 def _hold_two(world: World) -> None:

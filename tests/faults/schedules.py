@@ -30,6 +30,10 @@ CALLS = (
     "bigquery.insert_job",
 )
 _STEPS = st.integers(1, 6)
+_LANDINGS = st.fixed_dictionaries({
+    "place": st.integers(0, 2), "rows": st.integers(0, 4), "bad": st.integers(0, 2), "mendable": st.integers(0, 2),
+    "poison": st.sampled_from([False] * 5 + [True]),
+})  # fmt: skip
 _NUMBERS = itertools.count()
 
 
@@ -58,17 +62,17 @@ def schedules(site: Site) -> type[RuleBasedStateMachine]:
     """Return the state machine whose runs are schedules on a site; hypothesis draws them and shrinks what fails."""
 
     class Schedule(RuleBasedStateMachine):
-        @initialize(load=st.sampled_from(LOADS))
-        def begin(self, load: tuple[Mode, str]) -> None:
+        @initialize(load=st.sampled_from(LOADS), landings=st.lists(_LANDINGS, min_size=1, max_size=3), steps=_STEPS)
+        def begin(self, load: tuple[Mode, str], landings: list[dict[str, Any]], steps: int) -> None:
             self.scratch = tempfile.TemporaryDirectory(prefix="landfall-chaos-")
             self.world = new_world(site, load[0], Path(self.scratch.name), policy=load[1])
+            for landing in landings:
+                self.world.land(**landing)
+            self.world.new_run().advance(steps)
 
-        @rule(
-            place=st.integers(0, 2), rows=st.integers(0, 4), bad=st.integers(0, 2), mendable=st.integers(0, 2),
-            poison=st.sampled_from([False] * 6 + [True]),
-        )  # fmt: skip
-        def land(self, place: int, rows: int, bad: int, mendable: int, poison: bool) -> None:
-            self.world.land(place, rows=rows, bad=bad, mendable=mendable, poison=poison)
+        @rule(landing=_LANDINGS)
+        def land(self, landing: dict[str, Any]) -> None:
+            self.world.land(**landing)
 
         @rule(steps=_STEPS)
         def start(self, steps: int) -> None:
@@ -103,12 +107,12 @@ def schedules(site: Site) -> type[RuleBasedStateMachine]:
             names = [latest.get(f"{self.world.name}/{name}") for name in OBJECTS[self.world.mode]]
             return [place for place, version in enumerate(names) if version and (version.bad or version.poison)]
 
-        @precondition(lambda self: self.world.runs and self._wrong())
+        @precondition(lambda self: self._wrong())
         @rule(dry_run=st.booleans(), whole=st.booleans(), steps=_STEPS)
         def replay(self, dry_run: bool, whole: bool, steps: int) -> None:
             self.world.replay(dry_run=dry_run, whole_files=whole).advance(steps)
 
-        @precondition(lambda self: self.world.runs and self._wrong())
+        @precondition(lambda self: self._wrong())
         @rule(data=st.data(), wish=st.sampled_from(Wish.__args__), steps=_STEPS)  # type: ignore[attr-defined]
         def decide(self, data: Any, wish: Wish, steps: int) -> None:
             self.world.decide(wish, data.draw(st.sampled_from(self._wrong()))).advance(steps - 1)

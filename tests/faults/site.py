@@ -71,7 +71,7 @@ def site(ended: Callable[[str], None]) -> Iterator[Site]:
     bombs = Path(os.environ[VARIABLE])
     with tempfile.TemporaryDirectory(prefix="landfall-cloud-") as state, faulty_cloud(Path(state)) as behind:
         _enter(behind.cloud.environ())
-        found = _clients()
+        found = clients()
         _enter(behind.environ())
         _hurry()
         _import_all()
@@ -107,8 +107,8 @@ def _enter(environment: Mapping[str, str]) -> None:
     os.environ.update({n: v for n, v in environment.items() if not n.startswith("AIRFLOW_") or "_CONN_" in n})
 
 
-def _clients() -> tuple[Any, Any, Any]:
-    """Landing bucket, archive bucket and warehouse, on the straight way to the services."""
+def clients() -> tuple[Any, Any, Any]:
+    """Return landing bucket, archive bucket and warehouse, on the straight way to the services."""
     from google.cloud import storage
 
     from landfall.gcp.warehouse import Warehouse

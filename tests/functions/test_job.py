@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
 
+from include.engine.account import Manifest
 from include.engine.errors import TerminalReferenceError
 from include.engine.mask import Secrets
+from include.engine.raw_keys import key_id, raw_cipher
 from include.functions.failures import BadRequest, InputMissing
 from include.functions.job import run_job
 from include.functions.protocol import PinnedInput, PinnedReference, TransformRequest
 from include.spec.dataset import CONTRACT, PIPELINE, build_dataset
 from include.spec.settings import Settings
+from tests.engine.builder import FERNET_KEY
 
 CONTRACT_TEXT = b"""
 {kind: DataContract, apiVersion: v3.1.0, id: t, version: 1.0.0, status: active, schema: [{name: t, properties: [
@@ -101,6 +105,26 @@ def chosen(records: list[list[int]] | None) -> Any:
 def test_only_the_chosen_records_are_transformed() -> None:
     answer = chosen([[1, 23], [2, 32], [7, 5]])
     assert (answer.records, answer.loaded, answer.files) == (2, 2, 1)
+
+
+def test_a_file_that_is_gone_is_neither_looked_for_nor_read() -> None:
+    settings = Settings()
+    dataset = build_dataset("t", {CONTRACT: CONTRACT_TEXT, PIPELINE: f"{{{SOURCE}}}".encode()})
+    selection = f"gs://{settings.work}/t/replays/s.json"
+    body = request("", settings).model_dump() | {"dataset": dataset.to_wire(), "references": {}, "chosen": selection}
+    token = raw_cipher(FERNET_KEY).encrypt(b"d@e.f,FR")
+    records = [
+        {"number": 1, "line": 3, "raw": b64encode(token).decode(), "key": key_id(FERNET_KEY)},
+        {"number": 2, "line": 4, "raw": b64encode(token).decode(), "key": "00000000"},
+    ]
+    opening = {"encoding": "utf-8", "header": b64encode(b"email,country").decode()}
+    kept = {"f": {"records": records, "opening": opening}}
+    store = Memory({selection: json.dumps({"files": {"f": [[1, 23], [2, 32]]}, "kept": kept}).encode()})
+    answer = run_job(TransformRequest.model_validate(body), store, settings, Secrets(raw_key=FERNET_KEY))
+    assert (answer.records, answer.loaded, answer.files) == (1, 1, 1)
+    (account,) = Manifest.from_json(store.objects[answer.manifest]).files
+    assert (account.missing, [number for number, _ in account.lost]) == ((), [2])
+    assert "key 00000000" in account.lost[0][1]
 
 
 def test_a_selection_that_is_gone_is_said_to_be_so() -> None:

@@ -63,7 +63,7 @@ class Bench:
             {"file_id": f"{file}@{generation}", "bucket": "b", "name": file, "generation": generation, "checksum": "",
              "size": 1, "released": file in released, "state": states.get(file, "loaded"), "reason": None,
              "batch_id": "batch", "place": place, "voucher": "set", "vouched_at": vouched, "late": late,
-             "again": file in again,
+             "again": file in again, "opening": None,
              **dict.fromkeys(COUNTS, 0), "records": len(content), "loaded": len(content)}
             for place, (file, content) in enumerate(files.items())
         ]  # fmt: skip

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from include.engine.account import EvolvedColumn, Manifest
-from include.ledger.drift import TableColumn, alter_sql, find_drift, joined, record_of, union_sql
+from include.ledger.drift import TableColumn, TargetEvolved, alter_sql, find_drift, joined, record_of, union_sql
 from include.ledger.tables import Ledger
+from landfall.gcp.warehouse import Warehouse
 from tests.engine.builder import column, dataset
 
 LEDGER = Ledger("p", "ops")
@@ -114,3 +116,17 @@ def test_staging_tables_with_different_columns_make_one_source() -> None:
     assert union_sql({"`a`": ["n"]}, ["x"], ["n"]) == "`a`"
     joined_up = union_sql({"`a`": ["n"], "`b`": []}, ["x"], ["n"])
     assert joined_up == "(SELECT `x`, `n` FROM `a` UNION ALL SELECT `x`, CAST(NULL AS STRING) AS `n` FROM `b`)"
+
+
+def test_bare_text_in_a_column_of_json_stays_as_it_was_written(warehouse: Warehouse) -> None:
+    from include.ledger.commit import _evolved_value
+
+    item = TargetEvolved(EvolvedColumn("note", "JSON", ("note",), ("f1",)), "JSON", missing=False, first=False)
+    texts = ["1.50", "007", "1e400", "true", "null", "", '"quoted"', "{broken", '{"a": 1}', "[1]"]
+    rows = warehouse.query(
+        f"SELECT note, TO_JSON_STRING({_evolved_value(item)}) AS made FROM UNNEST(@texts) AS note", {"texts": texts}
+    )
+    made = {row["note"]: json.loads(row["made"]) for row in rows}
+    assert made == {text: text for text in texts[:-2]} | {'{"a": 1}': {"a": 1}, "[1]": [1]}
+    (nothing,) = warehouse.query(f"SELECT {_evolved_value(item)} AS made FROM (SELECT CAST(NULL AS STRING) AS note)")
+    assert nothing["made"] is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.engine.account import FileAccount, Manifest
+from include.functions.protocol import Selection
 from include.ledger import replay_plan
 from include.ledger.choice import Choice
 from include.ledger.landing import Landed
+from include.ledger.left_over import NOTHING, Left, left_over
 from include.ledger.plan import Plan
 from include.ledger.replay_plan import make_replay_plan, open_files, rule_names
 from include.ledger.replay_report import file_rows, make_report
@@ -33,7 +36,13 @@ def row(name: str, record: int, of_batch: str = "b1", *rules: tuple[str, str | N
             "reasons": json.dumps(reasons)}  # fmt: skip
 
 
-def plan(rows: list[dict[str, Any]], kept: list[bytes], gone: tuple[str, ...] = (), run: str = "r") -> Plan:
+def plan(
+    rows: list[dict[str, Any]],
+    kept: list[bytes],
+    gone: tuple[str, ...] = (),
+    run: str = "r",
+    left: dict[str, Left] | None = None,
+) -> Plan:
     files = open_files(rows)
 
     def keep(content: bytes) -> str:
@@ -42,7 +51,7 @@ def plan(rows: list[dict[str, Any]], kept: list[bytes], gone: tuple[str, ...] = 
 
     where = {f.landed.file_id: Landed("archive", f.landed.name, 8, 10, "c") for f in files if f.landed.name not in gone}
     return make_replay_plan(DATASET, files, where, run_id=run, dry_run=False, choice=Choice(dataset="t"),
-                            references={}, engine="e", keys={}, keep=keep)  # fmt: skip
+                            references={}, engine="e", keys={}, keep=keep, left=left)  # fmt: skip
 
 
 def test_a_rule_is_named_with_its_column_once() -> None:
@@ -82,6 +91,44 @@ def test_what_is_gone_and_what_does_not_fit_is_counted(monkeypatch: pytest.Monke
     assert [file.uri for file in made.replay.files] == ["gs://b/y"]
     report = make_report(made, "id", {}, [], [])
     assert (report["chosen"], report["failed"]) == (4, ["gs://b/y"])
+    assert report["lost"] == [{"uri": "gs://b/x", "why": NOTHING, "records": [1]}]
+
+
+def kept_row(name: str, record: int, **changed: Any) -> dict[str, Any]:
+    opening = json.dumps({"encoding": "utf-8", "header": "YQ=="})
+    return {"file_id": row(name, record)["file_id"], "record": record, "line": record + 1, "byte_length": 3,
+            "raw": b"raw", "key_id": None, "opening": opening} | changed  # fmt: skip
+
+
+def test_a_file_that_is_gone_is_read_as_far_as_the_quarantine_has_it() -> None:
+    kept: list[bytes] = []
+    rows = [row("x", 1), row("x", 2), row("x", 3), row("x", 4), row("y", 1)]
+    x, y = (Landed("b", name, 7, 10, "c").file_id for name in "xy")
+    found = [kept_row("x", 1), kept_row("x", 2, raw=None, byte_length=70_000), kept_row("x", 3, raw=None)]
+    left = left_over(DATASET, {x: [1, 2, 3, 4], y: [1]}, [*found, kept_row("y", 1, opening=None)])
+    made = plan(rows, kept, gone=("x", "y"), left=left)
+    assert made.replay
+    assert [(file.uri, file.records) for file in made.replay.files] == [("gs://b/x", (1,))]
+    assert (made.replay.restored, made.replay.gone, made.replay.later) == (
+        {"gs://b/x": 1}, {"gs://b/x": 2, "gs://b/y": 1}, 1
+    )  # fmt: skip
+    assert [file.uri for file in made.files] == ["gs://b/x"]
+    (selection,) = (Selection.model_validate_json(content) for content in kept)
+    (record,) = selection.kept[x].records
+    assert (record.number, record.line, record.raw, record.key) == (1, 2, "cmF3", None)
+    assert make_report(made, "id", {}, [], [])["chosen"] == 5
+
+
+def test_records_that_the_function_could_not_read_are_told_and_not_decided() -> None:
+    made = plan([row("x", 1), row("x", 2)], [])
+    x = made.files[0].file_id
+    account = FileAccount(x, "gs://b/x", "accepted", 1, 1, 0, 0, 0, 9, lost=((2, "why"),))
+    manifest = Manifest("t", made.batches[0].batch_id, 1, 1, 0, 0, 0, (account,), (), ())
+    assert [item["records"] for item in file_rows(made, {0: manifest})] == ["1"]
+    report = make_report(made, "id", {0: manifest}, [], [])
+    assert report["lost"] == [{"uri": "gs://b/x", "why": "why", "records": [2]}]
+    lost = replace(account, records=0, loaded=0, lost=((1, "why"), (2, "why")))
+    assert file_rows(made, {0: replace(manifest, records=0, loaded=0, files=(lost,))}) == []
 
 
 def test_a_file_that_is_held_is_told_and_not_committed() -> None:

@@ -46,7 +46,7 @@ class Objects:
             InputMissing, InputChanged: one is not.
             Unavailable: the store does not work.
         """
-        with ThreadPoolExecutor(min(_THREADS, len(inputs))) as pool:
+        with ThreadPoolExecutor(_THREADS) as pool:
             for _ in pool.map(self._check, inputs):
                 pass
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -16,13 +15,10 @@ from landfall.errors import TerminalFailure
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from include.ledger.plan import Plan, PlannedFile
+    from include.ledger.plan import ObjectVersion, Plan, PlannedFile
     from landfall.gcp.landing import Site
 
 log = logging.getLogger(__name__)
-
-# A copy is a small request that the service answers by itself; eight at once keep well below its rate limits.
-_MOVERS = 8
 
 
 class ArchiveFiles(BaseOperator):
@@ -45,16 +41,16 @@ class ArchiveFiles(BaseOperator):
         Raises:
             TerminalFailure: batches of this run were not loaded; the message names their files.
         """
-        from include.ledger.plan import Plan
         from include.ledger.queries import run_files_sql
         from include.ledger.states import LASTING
         from landfall.gcp.landing import Site, ask_states
+        from landfall.gcp.plan_file import read_plan
         from landfall.notifiers.evolved import tell_evolved
         from landfall.notifiers.held import tell_held
 
         site = Site.of(self.dataset)
         load = context["ti"].xcom_pull(task_ids="load")
-        plan = Plan.model_validate_json(site.storage.read(load["plan"]))
+        plan = read_plan(site, load["plan"])
         rows = site.warehouse.query(run_files_sql(site.ledger), {"dataset": self.dataset, "run_id": plan.run_id})
         known = ask_states(site, plan.files[0].bucket, (file.name for file in plan.files))
         # By whichever run: a file's id is of its very generation.
@@ -135,11 +131,9 @@ def move_files(site: Site, files: Iterable[PlannedFile], where: Callable[[Planne
             log.info("%s is not there any more in generation %d", file.uri, file.generation)
         return moved
 
-    _ = site.storage.client  # made once, here: the movers share it
-    with ThreadPoolExecutor(_MOVERS) as movers:
-        return sum(movers.map(move, files))
+    return sum(site.storage.at_once(move, files))
 
 
-def archive_uri(bucket: str, dataset: str, file: PlannedFile) -> str:
+def archive_uri(bucket: str, dataset: str, file: ObjectVersion) -> str:
     """Return where a file version is kept: its generation is in the path, so that no version overwrites another."""
     return f"gs://{bucket}/{dataset}/{file.generation}/{file.name}"

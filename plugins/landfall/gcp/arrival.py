@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,9 +16,6 @@ from include.ledger.sets import Scene, judge_sets
 if TYPE_CHECKING:
     from include.ledger.taking import Known, Taken
     from landfall.gcp.landing import Site
-
-# A manifest is a small object; so many requests at once keep well below the store's limits.
-_READERS = 8
 
 
 def find_vouchers(site: Site) -> list[Landed]:
@@ -101,9 +97,7 @@ def _lists(site: Site, vouchers: Sequence[Landed]) -> dict[str, dict[str, Listed
         except BrokenManifest as broken:
             return str(broken)
 
-    _ = site.storage.client  # made once, here: the readers share it
-    with ThreadPoolExecutor(_READERS) as readers:
-        return dict(zip(map(voucher_of, vouchers), readers.map(read, vouchers), strict=True))
+    return dict(zip(map(voucher_of, vouchers), site.storage.at_once(read, vouchers), strict=True))
 
 
 def _remembered(

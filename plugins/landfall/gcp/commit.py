@@ -103,6 +103,26 @@ def _commit(site: Site, commit: Commit, brought: Brought, batches: list[dict[str
     return True
 
 
+def commit_nothing(site: Site, commit: Commit, run_id: str) -> None:
+    """Run a commit's script for no file at all: what fails even so is of no file.
+
+    Raises:
+        TerminalFailure, TransientFailure: it fails.
+    """
+    from include.ledger.accounts import BATCH_TYPES, FILE_TYPES
+    from landfall.gcp.warehouse import Structs
+
+    parameters = {
+        "dataset": site.dataset.name,
+        "run_id": run_id,
+        "files": Structs(FILE_TYPES, []),
+        "batches": Structs(BATCH_TYPES, []),
+        "expected": 0,
+    }
+    with boundary("load.nothing"):
+        site.warehouse.change(commit.sql(), parameters)
+
+
 def _what_is_left(site: Site, brought: Brought, todo: list[int]) -> tuple[list[int], list[int], list[PlannedFile]]:
     """Ask the ledger which batches can be committed as they are, which this run has, and which files are left open."""
     from include.ledger.racing import brought_by, unsettled, untouched

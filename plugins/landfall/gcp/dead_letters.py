@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from landfall.gcp.landing import Site
 
 log = logging.getLogger(__name__)
-
-_WRITERS = 8
 
 
 def bury(
@@ -77,9 +74,7 @@ def _record(context: Context, site: Site, files: Sequence[PlannedFile]) -> None:
     for row in site.warehouse.query(failures_sql(site.ledger), parameters):
         failures.setdefault(row["file_id"], []).append(row)
     when = datetime.now(UTC)
-    _ = site.storage.client  # made once, here: the writers share it
-    with ThreadPoolExecutor(_WRITERS) as writers:
-        list(writers.map(lambda file: _write(site, file, failures.get(file.file_id, ()), when), files))
+    site.storage.at_once(lambda file: _write(site, file, failures.get(file.file_id, ()), when), files)
     reasons = {}
     for file in files:
         own = failures[file.file_id]

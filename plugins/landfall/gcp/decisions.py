@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.ledger.choosing import Version, Wish
-    from include.ledger.plan import PlannedFile
     from landfall.gcp.landing import Site
 
 
@@ -92,6 +91,7 @@ def reject(context: Mapping[str, Any], site: Site, run_id: str, versions: Sequen
         run_id: as in `release`.
         reason: why, for whoever looks later.
     """
+    from include.ledger.plan import pinned
     from include.ledger.states import FileState
     from landfall.gcp.archive import move_to_archive
     from landfall.gcp.events import decide
@@ -102,7 +102,7 @@ def reject(context: Mapping[str, Any], site: Site, run_id: str, versions: Sequen
     reasons = {v.file_id: f"rejected: {' '.join(reason.split())}. It was held: {v.reason}" for v in versions}
     decide(site, run_id, FileState.REJECTED, reasons)
     tell_rejected(context, site.dataset, {v.uri: reasons[v.file_id] for v in versions})
-    move_to_archive(site, map(_planned, versions))
+    move_to_archive(site, map(pinned, versions))
 
 
 def retry(site: Site, run_id: str, versions: Sequence[Version]) -> list[int]:
@@ -122,7 +122,7 @@ def retry(site: Site, run_id: str, versions: Sequence[Version]) -> list[int]:
 
     generations = []
     for version in versions:
-        uri = dead_letter_uri(site.settings.archive, site.dataset.name, _planned(version))
+        uri = dead_letter_uri(site.settings.archive, site.dataset.name, version)
         try:
             with boundary("retry.move"):
                 generation = site.storage.move_back(uri, version.uri, version.checksum)
@@ -137,16 +137,3 @@ def retry(site: Site, run_id: str, versions: Sequence[Version]) -> list[int]:
             site.storage.delete(f"{uri}.json")
         generations.append(generation)
     return generations
-
-
-def _planned(version: Version) -> PlannedFile:
-    from include.ledger.plan import PlannedFile
-
-    return PlannedFile(
-        file_id=version.file_id,
-        bucket=version.bucket,
-        name=version.name,
-        generation=version.generation,
-        size=version.size,
-        checksum=version.checksum,
-    )

@@ -1,11 +1,10 @@
-"""What is known of a batch that failed: noted by `transform` in the work bucket, read by `load`."""
+"""What is known of a batch that failed: in `transform`, which notes it in the work bucket, or in `load`."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from include.crashpoints import boundary
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GIVEN_UP = "given_up: the run that had taken it could not load it"
-# A note is a small object; so many requests at once keep well below the store's limits.
-_READERS = 8
 
 
 def note_failure(site: Site, run_id: str, batch: PlannedBatch, tries: int, failure: Failure) -> None:
@@ -61,10 +58,23 @@ def given_up(site: Site, plan: Plan, numbers: Iterable[int]) -> dict[str, str]:
     """Return for every file of the batches that failed, by file id, what the ledger is to say of it."""
     batches = [plan.batches[number] for number in numbers]
     whole = site.dataset.pipeline.load.mode == "replace_partition"
-    _ = site.storage.client  # made once, here: the readers share it
-    with ThreadPoolExecutor(_READERS) as readers:
-        said = readers.map(lambda batch: _read(site, plan.run_id, batch, whole=whole), batches)
-        return {file.file_id: reason for batch, reason in zip(batches, said, strict=True) for file in batch.files}
+    said = site.storage.at_once(lambda batch: _read(site, plan.run_id, batch, whole=whole), batches)
+    return {file.file_id: reason for batch, reason in zip(batches, said, strict=True) for file in batch.files}
+
+
+def refused(site: Site, plan: Plan, failures: Mapping[int, Failure], tries: int) -> dict[str, str]:
+    """Return for every file of the batches that the warehouse refused, by file id, what the ledger is to say of it.
+
+    Args:
+        failures: batch number to why.
+        tries: number of the try of the task that loads.
+    """
+    whole = site.dataset.pipeline.load.mode == "replace_partition"
+    return {
+        file.file_id: failure_reason(str(failure), tries=tries, alone=whole or len(plan.batches[number].files) == 1)
+        for number, failure in failures.items()
+        for file in plan.batches[number].files
+    }
 
 
 def _read(site: Site, run_id: str, batch: PlannedBatch, *, whole: bool) -> str:

@@ -92,7 +92,8 @@ class Findings:
     @property
     def needs_run(self) -> bool:
         """Whether there is anything for a run to do."""
-        return bool(self.taken.open or self.taken.turned_away or self.taken.dead or self.held)
+        taken = self.taken
+        return bool(taken.open or taken.turned_away or taken.dead or taken.left_behind or self.held)
 
     def __str__(self) -> str:
         """What a person wants to know of it, in one line."""
@@ -100,6 +101,7 @@ class Findings:
         counts = (
             (len(self.held), "to hold"),
             (len(self.taken.dead), "have failed too often and become dead letters"),
+            (len(self.taken.left_behind), "are done and are moved away"),
             (len(self.taken.leased), "are taken by another run"),
             (len(self.taken.turned_away), "are new versions of loaded files and are turned away"),
         )
@@ -160,18 +162,13 @@ def look(
 
 
 def ask_states(site: Site, bucket: str, names: Iterable[str]) -> list[Known]:
-    """Ask the ledger for every version of some objects; makes the ledger where there is none."""
+    """Ask the ledger for every version of some objects."""
     parameters = {"dataset": site.dataset.name, "bucket": bucket, "names": sorted(set(names))}
-    try:
-        rows = site.warehouse.query(states_sql(site.ledger), parameters)
-    except Missing:  # the first run of all: there is no ledger yet
-        create_ledger(site)
-        return []
-    return [Known.of(row) for row in rows]
+    return [Known.of(row) for row in ask_ledger(site, states_sql(site.ledger), parameters)]
 
 
 def ask_ledger(site: Site, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Ask the ledger; what is missing of it is made first: one of an older release has fewer tables."""
+    """Ask the ledger; what is missing of it is made first: there is none, or one of an older release."""
     try:
         return site.warehouse.query(sql, parameters)
     except Missing:
@@ -180,7 +177,7 @@ def ask_ledger(site: Site, sql: str, parameters: Mapping[str, Any]) -> list[dict
 
 
 def create_ledger(site: Site) -> None:
-    """Make the ledger's datasets, tables and view where they are missing."""
+    """Make the ledger's datasets, tables, columns and views where they are missing."""
     ledger = site.ledger
     with boundary("ledger.dataset"):
         site.warehouse.ensure_dataset(ledger.dataset)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
 from include.ledger.tables import COUNTS
-from landfall.errors import TerminalFailure
+from landfall.errors import RefusedData, TerminalFailure
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -42,66 +43,83 @@ class LoadBatches(BaseOperator):
         Raises:
             TerminalFailure: nothing could be loaded, or must not be; the run lets go of the files.
         """
-        from include.ledger.plan import Plan
         from landfall.gcp.events import let_go
-        from landfall.gcp.failures import GIVEN_UP
+        from landfall.gcp.failures import GIVEN_UP, given_up, refused
         from landfall.gcp.landing import Site
+        from landfall.gcp.plan_file import transformed
+        from landfall.gcp.refused import is_common, load_apart
 
         site = Site.of(self.dataset)
-        plan_uri = context["ti"].xcom_pull(task_ids="plan")[0]["plan"]
-        plan = Plan.model_validate_json(site.storage.read(plan_uri))
-        done = {result["batch"]: result["manifest"] for result in self.manifests or () if result}
+        plan_uri, plan, done = transformed(site, context, "plan", self.manifests)
         failed = [batch.number for batch in plan.batches if batch.number not in done]
+        reasons = given_up(site, plan, failed)
         if not done:
-            dead = self._give_up(context, site, plan, failed)
+            dead = self._give_up(context, site, plan, reasons)
             raise TerminalFailure(_nothing(plan, dead), files=[file.uri for file in plan.files])
         try:
-            result, left = self._load(site, plan, done)
+            apart = load_apart(functools.partial(self._load, site, plan), done)
+            if is_common(apart.refused, len(done)):
+                raise next(iter(apart.refused.values()))
         except TerminalFailure:
-            self._give_up(context, site, plan, failed)
+            self._give_up(context, site, plan, reasons)
             committable = (file for number in done for file in plan.batches[number].files)
             let_go(site, plan.run_id, {file.file_id: GIVEN_UP for file in committable})
             raise
-        dead = self._give_up(context, site, plan, failed)
-        let_go(site, plan.run_id, {file.file_id: _OVERTAKEN for file in left})
-        return {"plan": plan_uri, "failed": failed, "dead": dead, **result}
+        reasons |= refused(site, plan, apart.refused, context["ti"].try_number)
+        dead = self._give_up(context, site, plan, reasons)
+        let_go(site, plan.run_id, {file.file_id: _OVERTAKEN for file in apart.left})
+        if not apart.results:
+            said = "\n".join(f"batch {number}: {failure}" for number, failure in sorted(apart.refused.items()))
+            raise TerminalFailure(f"no batch could be loaded{_dead(dead)}.\n{said}", files=[f.uri for f in plan.files])
+        failed = sorted({*failed, *apart.refused})
+        return {"plan": plan_uri, "failed": failed, "dead": dead, **apart.result}
 
-    def _give_up(self, context: Context, site: Site, plan: Plan, failed: list[int]) -> list[str]:
-        """Let go of the files of failed batches; returns the addresses of those that have failed too often."""
+    def _give_up(self, context: Context, site: Site, plan: Plan, reasons: Mapping[str, str]) -> list[str]:
+        """Let go of the files of failed batches; returns the addresses of those that have failed too often.
+
+        Args:
+            reasons: file id to why.
+        """
         from landfall.gcp.dead_letters import bury
         from landfall.gcp.events import let_go
-        from landfall.gcp.failures import GIVEN_UP, given_up
+        from landfall.gcp.failures import GIVEN_UP
 
-        if not failed:
-            return []
-        reasons = given_up(site, plan, failed)
         let_go(site, plan.run_id, reasons)
         whole = site.dataset.pipeline.load.mode == "replace_partition"
         groups = [
             group
-            for number in failed
-            for group in ([plan.batches[number].files] if whole else [(file,) for file in plan.batches[number].files])
-            if reasons[group[0].file_id] != GIVEN_UP
+            for batch in plan.batches
+            for group in ([batch.files] if whole else [(file,) for file in batch.files])
+            if reasons.get(group[0].file_id, GIVEN_UP) != GIVEN_UP
         ]
         return [file.uri for file in bury(context, site, groups, let_go=True)]
 
     def _load(self, site: Site, plan: Plan, done: Mapping[int, str]) -> tuple[dict[str, Any], list[PlannedFile]]:
-        """Commit what can be; returns what is told of it, and the files that other runs' commits left open."""
+        """Commit batches in one transaction; returns what is told of it, and the files that other runs left open.
+
+        Raises:
+            RefusedData: because of what these batches bring.
+            TerminalFailure, TransientFailure: for another reason.
+        """
         from include.ledger.accounts import file_rows
         from include.ledger.commit import Commit
         from include.ledger.drift import joined
         from include.ledger.identity import commit_id
-        from landfall.gcp.commit import Brought, commit_brought
+        from landfall.gcp.commit import Brought, commit_brought, commit_nothing
         from landfall.gcp.late import settle_late
+        from landfall.gcp.refused import of_no_file
         from landfall.gcp.staging import read_manifest, stage, stage_rows
         from landfall.gcp.target import ready_target
 
         manifests = {number: read_manifest(site, uri) for number, uri in sorted(done.items())}
         files = file_rows(plan, manifests, whole_sets=site.dataset.pipeline.load.mode == "replace_partition")
-        drift = ready_target(site, joined(manifests, [file["file_id"] for file in files if file["state"] == "loaded"]))
+        with of_no_file():
+            admitted = [file["file_id"] for file in files if file["state"] == "loaded"]
+            drift = ready_target(site, joined(manifests, admitted))
         name = commit_id((plan.batches[number].batch_id for number in manifests), plan.run_id)
         rows = stage_rows(site, manifests, f"{self.dataset}_{name}_rows", drift)
-        files = settle_late(site, plan, files, rows)
+        with of_no_file():
+            files = settle_late(site, plan, files, rows)
         bad = [uri for manifest in manifests.values() for uri in manifest.quarantine]
         commit = Commit(
             dataset=site.dataset,
@@ -113,15 +131,23 @@ class LoadBatches(BaseOperator):
             cleared=drift.cleared,
         )
         brought = Brought(plan, manifests, done, files, drift)
-        name, batches, left = commit_brought(site, commit, brought)
+        try:
+            name, batches, left = commit_brought(site, commit, brought)
+        except RefusedData:
+            with of_no_file():
+                commit_nothing(site, commit, plan.run_id)
+            raise
         added = [column.name for column in drift.added]
         return {"commit": name, "added": added, "left": len(left), **_totals(batches)}, left
 
 
 def _nothing(plan: Plan, dead: Sequence[str]) -> str:
     shown = ", ".join(file.uri for file in plan.files[:5])
-    more = f"; dead letters now: {', '.join(dead[:5])}" if dead else ""
-    return f"no batch was transformed; see the transform task's log. Files: {shown}{more}"
+    return f"no batch was transformed; see the transform task's log. Files: {shown}{_dead(dead)}"
+
+
+def _dead(dead: Sequence[str]) -> str:
+    return f"; dead letters now: {', '.join(dead[:5])}" if dead else ""
 
 
 def _totals(batches: list[dict[str, Any]]) -> dict[str, int]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from include.crashpoints import boundary
 from landfall.compat import AirflowSkipException
 from landfall.errors import TerminalFailure
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.ledger.completeness import Held
-    from include.ledger.plan import Plan
     from landfall.gcp.landing import Site
 
 
@@ -36,9 +34,13 @@ class PlanRun(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Write plan.json and the ledger's `planned` events."""
         from include.ledger.plan import make_plan, pinned
+        from include.ledger.states import FileState
+        from landfall.gcp.archive import move_to_archive
         from landfall.gcp.dead_letters import bury
+        from landfall.gcp.events import write_events
         from landfall.gcp.function import ask_function
         from landfall.gcp.landing import Site, look
+        from landfall.gcp.plan_file import write_plan
         from landfall.gcp.redelivered import turn_away
         from landfall.gcp.references import pin_references
         from landfall.gcp.selection import selection
@@ -54,6 +56,8 @@ class PlanRun(BaseOperator):
         if found.taken.dead:
             bury(context, site, [(pinned(item),) for item in found.taken.dead])
         if not found.open:
+            # Else `archive` does it. What was rejected has no `archive` of its own, and a run may be killed before its.
+            move_to_archive(site, map(pinned, found.taken.left_behind))
             raise AirflowSkipException(f"nothing is left to load: {found}")
         deployed = ask_function(site.settings.function_url, site.breakers.function)
         plan = make_plan(
@@ -69,30 +73,15 @@ class PlanRun(BaseOperator):
             keys=deployed.keys,
             vouched=found.vouched,
         )
-        uri = self._write(site, plan)
+        uri = write_plan(site, plan)
+        # A file that is loaded keeps that state while it is loaded again. A task that is tried again writes the events
+        # once more: they say the same, and a state is the latest event.
+        taken = ((file, batch.batch_id, None) for batch in plan.batches for file in batch.files)
+        write_events(site, plan.run_id, FileState.PLANNED, taken)
         for batch in plan.batches:
             size = sum(file.size for file in batch.files)
             self.log.info("batch %d: %d files, %d bytes, by function", batch.number, len(batch.files), size)
         return [{"plan": uri, "batch": batch.number} for batch in plan.batches]
-
-    def _write(self, site: Site, plan: Plan) -> str:
-        from include.ledger.identity import content_hash
-        from include.ledger.states import FileState
-        from landfall.gcp.events import write_events
-
-        content = plan.model_dump_json(indent=1).encode()
-        uri = site.work_uri("plans", f"{content_hash(plan.run_id.encode())}.json")
-        with boundary("plan.plan"):
-            site.storage.write(uri, content)
-        # A file that is loaded keeps that state while it is loaded again. A task that is tried again writes the events
-        # once more: they say the same, and a state is the latest event.
-        write_events(
-            site,
-            plan.run_id,
-            FileState.PLANNED,
-            ((file, batch.batch_id, None) for batch in plan.batches for file in batch.files),
-        )
-        return uri
 
     def _hold(self, context: Context, site: Site, held: Sequence[Held]) -> None:
         """Hold files before anything of them is read: first told, then noted, so that nobody is left untold."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from include.crashpoints import boundary
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from include.engine.account import Manifest
     from include.ledger.choice import Choice
     from include.ledger.landing import Landed
+    from include.ledger.left_over import Left
     from include.ledger.plan import Plan
     from include.ledger.replay import ReplayCommit
     from include.ledger.replay_plan import OpenFile
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A look is a small request; eight at once keep well below the service's rate limits.
-_LOOKERS = 8
+# Bytes of records that are read from the quarantine in one replay: they pass through a task's and a function's memory.
+_MOST_KEPT = 32_000_000
 # A run of the same replay is content with what an earlier one did, whatever run that was.
 _ANY_RUN = "replay"
+# Numbers of records in a sentence.
+_SHOWN = 10
 
 
 def plan_replay(site: Site, choice: Choice, *, run_id: str, dry_run: bool) -> Plan | None:
@@ -46,10 +48,11 @@ def plan_replay(site: Site, choice: Choice, *, run_id: str, dry_run: bool) -> Pl
     if not files:
         return None
     deployed = ask_function(site.settings.function_url, site.breakers.function)
+    where = _locate(site, files)
     return make_replay_plan(
         site.dataset,
         files,
-        _locate(site, files),
+        where,
         run_id=run_id,
         dry_run=dry_run,
         choice=choice,
@@ -57,6 +60,7 @@ def plan_replay(site: Site, choice: Choice, *, run_id: str, dry_run: bool) -> Pl
         engine=deployed.engine,
         keys=deployed.keys,
         keep=lambda content: _keep(site, content),
+        left=_left(site, choice, [file for file in files if file.landed.file_id not in where]),
     )
 
 
@@ -74,11 +78,10 @@ def _locate(site: Site, files: Sequence[OpenFile]) -> dict[str, Landed]:
     """Find where files lie now: in the archive, or still where they landed; file id to the object."""
 
     def find(file: OpenFile) -> Landed | None:
-        from include.ledger.plan import pinned
         from landfall.gcp.archive import archive_uri
 
         landed = file.landed
-        archived = archive_uri(site.settings.archive, site.dataset.name, pinned(landed))
+        archived = archive_uri(site.settings.archive, site.dataset.name, landed)
         for uri in (archived, file.uri, archived):  # it may be moved between two looks
             found = site.storage.find_one(uri)
             if found is None or (found.size, found.checksum) != (landed.size, landed.checksum):
@@ -87,10 +90,23 @@ def _locate(site: Site, files: Sequence[OpenFile]) -> dict[str, Landed]:
                 return found
         return None
 
-    _ = site.storage.client  # made once, here: the threads share it
-    with ThreadPoolExecutor(_LOOKERS) as pool:
-        found = zip(files, pool.map(find, files), strict=True)
-        return {file.landed.file_id: item for file, item in found if item is not None}
+    found = zip(files, site.storage.at_once(find, files), strict=True)
+    return {file.landed.file_id: item for file, item in found if item is not None}
+
+
+def _left(site: Site, choice: Choice, gone: Sequence[OpenFile]) -> dict[str, Left]:
+    """Ask the quarantine what it kept of records whose files are gone."""
+    from include.ledger.choice import kept_sql
+    from include.ledger.left_over import left_over
+    from landfall.gcp.landing import ask_ledger
+
+    numbers = {file.landed.file_id: list(file.records) for file in gone}
+    if not numbers:
+        return {}
+    for file in gone:
+        log.warning("%s is neither in the archive nor where it landed: its quarantined records are read", file.uri)
+    parameters = {**choice.parameters(), "ids": sorted(numbers), "most": _MOST_KEPT}
+    return left_over(site.dataset, numbers, ask_ledger(site, kept_sql(site.ledger, choice), parameters))
 
 
 def settle_replay(site: Site, plan: Plan, uris: Mapping[int, str]) -> dict[str, Any]:
@@ -207,16 +223,6 @@ def free_whole_files(site: Site, choice: Choice, run_id: str) -> int:
     return len(rows)
 
 
-def write_plan(site: Site, plan: Plan) -> str:
-    """Write a replay's plan; returns its address."""
-    from include.ledger.identity import content_hash
-
-    uri = site.work_uri("plans", f"{content_hash(plan.run_id.encode())}.json")
-    with boundary("replay.plan"):
-        site.storage.write(uri, plan.model_dump_json(indent=1).encode())
-    return uri
-
-
 def write_report(site: Site, report: Mapping[str, Any]) -> str:
     """Write a replay's report; returns its address."""
     from include.ledger.identity import content_hash
@@ -236,9 +242,10 @@ def complaints(report: Mapping[str, Any]) -> list[str]:
     said += [f"{uri} would be held under today's contract, so nothing of it is replayed: {reason}"
              for uri, reason in sorted(report["held"].items())]  # fmt: skip
     said += [
-        f"{uri} is neither in the archive nor where it landed; its {count} records cannot be read again. "
-        "Land the file again, as a new version."
-        for uri, count in sorted(report["gone"].items())
+        f"{lost['uri']} is neither in the archive nor where it landed, and {len(lost['records'])} records of it"
+        f" ({_numbers(lost['records'])}) cannot be read from the quarantine: {lost['why']}. Land the file again, as a"
+        " new version."
+        for lost in report["lost"]
     ]
     return said
 
@@ -254,6 +261,13 @@ def refuse_if_all_gone(plan: Plan) -> None:
         return
     uris = sorted(plan.replay.gone)
     message = f"the files of all {sum(plan.replay.gone.values())} chosen records are neither in the archive nor where"
+    reasons = "; ".join(sorted({why for lost in plan.replay.lost.values() for why in lost}))
     raise TerminalFailure(
-        f"{message} they landed: {', '.join(uris[:5])}. Land them again, as new versions.", files=uris
+        f"{message} they landed: {', '.join(uris[:5])}. Nor can these be read from the quarantine: {reasons}. Land the"
+        " files again, as new versions.",
+        files=uris,
     )
+
+
+def _numbers(records: Sequence[int]) -> str:
+    return ", ".join(map(str, records[:_SHOWN])) + (" and others" if len(records) > _SHOWN else "")

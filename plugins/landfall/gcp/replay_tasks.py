@@ -27,7 +27,8 @@ class SelectRecords(BaseOperator):
             TerminalFailure: what the form says cannot be meant, or no chosen file can be read.
         """
         from landfall.gcp.landing import Site
-        from landfall.gcp.replay import free_whole_files, plan_replay, refuse_if_all_gone, write_plan
+        from landfall.gcp.plan_file import write_plan
+        from landfall.gcp.replay import free_whole_files, plan_replay, refuse_if_all_gone
 
         params = context.get("params") or {}
         choice = read_choice(params)
@@ -90,14 +91,12 @@ class CommitReplay(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Commit; returns the report's address and how many records ended how."""
-        from include.ledger.plan import Plan
         from landfall.gcp.landing import Site
+        from landfall.gcp.plan_file import transformed
         from landfall.gcp.replay import settle_replay, write_report
 
         site = Site.of(self.dataset)
-        plan_uri = context["ti"].xcom_pull(task_ids="select")[0]["plan"]
-        plan = Plan.model_validate_json(site.storage.read(plan_uri))
-        done = {result["batch"]: result["manifest"] for result in self.manifests or () if result}
+        _, plan, done = transformed(site, context, "select", self.manifests)
         report = settle_replay(site, plan, done)
         return {"report": write_report(site, report), **report["outcomes"]}
 
@@ -117,7 +116,7 @@ class ReportReplay(BaseOperator):
         self.dataset = dataset
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Log the report and return it without its samples.
+        """Log the report and return its counts.
 
         Raises:
             TerminalFailure: files could not be transformed, would be held or are gone; everything else is settled.
@@ -137,7 +136,9 @@ class ReportReplay(BaseOperator):
             self.log.info("%s: %s", rule, counts)
         for file in report["whole_files"]:
             self.log.info("%s is %s as a whole: %s", file["uri"], file["state"], file["reason"])
+        for file_uri, count in report["restored"].items():
+            self.log.info("%s is gone; %d records of it were read from the quarantine", file_uri, count)
         wrong = complaints(report)
         if wrong:
             raise TerminalFailure("\n".join(wrong), files=report["failed"])
-        return {name: value for name, value in report.items() if name != "samples"} | {"report": uri}
+        return {name: value for name, value in report.items() if name not in ("samples", "lost")} | {"report": uri}

@@ -38,13 +38,13 @@ class TransformBatch(BaseOperator):
         Raises:
             TerminalFailure, TransientFailure: there is no manifest; why is noted for `load`.
         """
-        from include.ledger.plan import Plan
         from landfall.errors import TerminalFailure, TransientFailure
         from landfall.gcp.failures import note_failure
         from landfall.gcp.landing import Site
+        from landfall.gcp.plan_file import read_plan
 
         site = Site.of(self.dataset)
-        plan = Plan.model_validate_json(site.storage.read(self.batch["plan"]))
+        plan = read_plan(site, self.batch["plan"])
         batch = plan.batches[self.batch["batch"]]
         attempt = context["ti"].try_number
         try:

@@ -15,6 +15,7 @@ from landfall.errors import (
     LostRace,
     Missing,
     Overtaken,
+    RefusedData,
     TerminalFailure,
     TransientFailure,
 )
@@ -24,6 +25,8 @@ from landfall.gcp.classify.transport import asked_to_wait, classify_status, clas
 _OUTAGE = {"backendError", "internalError", "jobBackendError", "jobInternalError", "badGateway"}
 # It works, and this passes: too much at once, a table that is being moved, a job that got no slot in time.
 _PASSING = {"rateLimitExceeded", "jobRateLimitExceeded", "tableUnavailable", "resourceInUse", "timeout"}
+# Of a job that ran: its statement, or a value, a row or a file that it brought.
+_REFUSED = {"invalid", "invalidQuery"}
 # Another transaction touched the same row first: a 400 whose reason is that of a wrong query.
 # The last two are local-bigquery's.
 _LOST_RACE = (
@@ -63,7 +66,7 @@ def classify_warehouse(error: Exception, what: str) -> Failure | None:
     if not isinstance(error, GoogleAPICallError):
         return classify_transport(error, what)
     message, status = said(error), int(error.code or 0)
-    reasons = {str(detail.get("reason", "")) for detail in error.errors or () if isinstance(detail, dict)}
+    reasons = _reasons(error)
     text, asked = f"{what}: {message}", asked_to_wait(error.response)
     if SET_OVERTAKEN in str(error.message):
         return TransientFailure(f"{what}: {SET_OVERTAKEN}; the next try of the task settles what is late")
@@ -91,12 +94,22 @@ def _of_quota(text: str, message: str, asked: float) -> Failure:
 
 
 def classify_job(error: Exception, what: str) -> Failure | None:
-    """Tell what it means that a job ran and failed: never an outage, for the service told of it."""
+    """Tell what it means that a job ran and failed: never an outage, for the service told of it.
+
+    What the job itself was refused for (`invalid`, `invalidQuery`) is `RefusedData`.
+    """
     failure = classify_warehouse(error, what)
+    if type(failure) is TerminalFailure and _reasons(error) & _REFUSED:
+        return RefusedData(str(failure))
     if not isinstance(failure, TransientFailure):
         return failure
     kind = LostRace if _lost_race(error) else TransientFailure
     return kind(str(failure), retry_after=failure.retry_after)
+
+
+def _reasons(error: Exception) -> set[str]:
+    details = getattr(error, "errors", None) or ()
+    return {str(detail.get("reason", "")) for detail in details if isinstance(detail, dict)}
 
 
 def _lost_race(error: Exception) -> bool:
