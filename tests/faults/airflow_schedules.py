@@ -5,6 +5,7 @@ They are not hypothesis's: a run takes seconds, so that shrinking a schedule wou
 
 from __future__ import annotations
 
+import functools
 import os
 import tempfile
 from dataclasses import dataclass
@@ -104,11 +105,14 @@ def draw(seed: int) -> Schedule:
     return Schedule(seed, mode, policy, rounds)
 
 
+_points = functools.cache(crash_points)  # all sources are parsed for it
+
+
 def _round(rng: Random, *, amend: bool, replay: bool) -> Round:
     landings = tuple(
         (rng.randrange(3), rng.randint(2, 5), rng.randrange(2), rng.randrange(3)) for _ in range(rng.randint(1, 2))
     )
-    points = [point for point in crash_points() if replay or not point.startswith("replay.")]
+    points = [point for point in _points() if replay or not point.startswith("replay.")]
     crashes, rules = [], []
     for _ in range(rng.randint(1, 2)):
         if rng.random() < _CRASHED:
