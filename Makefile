@@ -11,7 +11,7 @@ SHELL := /bin/bash
 #   ARGS='-k name'   more arguments for the program behind the target
 #   SECONDS=60       how long to look for bytes that break the engine (make fuzz)
 #   SCHEDULES=1000   random schedules (make chaos); SEED=7: draw those of an earlier run again
-#   WHOLE=20         of these, so many through whole Airflow runs; PAIRS=40: so many pairs, not all
+#   WHOLE=20         of these, so many through whole Airflow runs; PAIRS=24: so many pairs, not all
 #   PYTHON=/path     the Python 3.11 or newer that makes the environments
 PORT ?= 8080
 AIRFLOW ?= 3.3.1

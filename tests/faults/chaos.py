@@ -157,7 +157,8 @@ def _follow(options: argparse.Namespace, number: int, take: Callable[[dict[str, 
 
 def _end_with_parent() -> None:
     """Take the embedded cloud down when the process that started this one is gone, however it went."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    # Not SystemExit: hypothesis would take that for a failure of the schedule, and shrink it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     def wait() -> None:
         sys.stdin.read()
