@@ -122,12 +122,12 @@ class LedgerReader:
         return [_made(Quarantined, row) for row in found]
 
     def waiting(self, dataset: str = "") -> list[dict[str, Any]] | None:
-        """Return what waits for a person: rows of `queries.waiting_sql`; None of a ledger that lacks what it needs."""
+        """Return what waits for a person: rows of `queries.waiting_sql`; None of an older release's ledger."""
         from google.api_core.exceptions import NotFound
 
         with answering("BigQuery"):
             try:
-                self._client.get_table(f"{self._ledger.project}.{self._ledger.dataset}.quarantine_open")
+                self._client.get_table(self._ledger.events.strip("`"))
             except NotFound:
                 return None
         return self._query(queries.waiting_sql(self._ledger), {"dataset": dataset})

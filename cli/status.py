@@ -55,11 +55,12 @@ def status(
 def _datasets(wanted: str | None) -> list[Dataset]:
     """Return the datasets that can be read; what is wrong with the others, `landfall check` says."""
     from cli.folders import chosen_folders
-    from include.spec.dataset import load_dataset
+    from include.spec.dataset import list_folders, load_dataset
     from include.spec.errors import SpecError
+    from include.spec.settings import datasets_folder
 
     found = []
-    for folder in chosen_folders([wanted] if wanted else []):
+    for folder in chosen_folders([wanted]) if wanted else list_folders(datasets_folder()):
         try:
             found.append(load_dataset(folder, rules=False))
         except SpecError:

@@ -70,12 +70,13 @@ def find_waiting(
         wanted: the dataset that is asked for; empty: all.
     """
     found, unknown = list[Waits](), list[str]()
-    rows = reader.waiting(wanted) if reader else []
-    if rows is None:
+    rows = reader.waiting(wanted) if reader else None
+    if reader and rows is None:
         unknown.append("what waits in a ledger of an older release is not known; the next run brings it up to date")
     for row in rows or ():
         found.append(Waits(row["dataset"], row["kind"], row["files"], row["records"], row["example"] or ""))
-    for dataset in datasets:
+    # Without a ledger of this release the look would make one, which is not for a command that only reads.
+    for dataset in datasets if rows is not None else ():
         if dataset.pipeline.source.completeness.by_set:
             sets, problem = _incomplete(dataset)
             found += sets

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,15 @@ def client(in_cloud: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client
     made = bigquery_client(settings())
     yield made
     made.delete_dataset("status_ops", delete_contents=True, not_found_ok=True)
+
+
+@pytest.fixture
+def landed(in_cloud: object) -> Iterator[str]:
+    """A folder in the landing bucket with a file and no marker."""
+    blob = storage_client(settings()).bucket("landfall-landing").blob("inventory/2031-01-01/stock.csv")
+    blob.upload_from_string("x")
+    yield "inventory/2031-01-01/"
+    blob.delete()
 
 
 def _write(client: Client, *files: str) -> None:
@@ -76,12 +86,24 @@ def test_a_dataset_is_shown_alone(client: Client) -> None:
     assert [file["name"] for file in files] == ["events/b.ndjson"]
 
 
-@pytest.mark.usefixtures("client")
-def test_without_a_ledger_there_is_nothing_to_show() -> None:
+def test_without_a_ledger_there_is_nothing_to_show_and_none_is_made(client: Client, landed: str) -> None:
     answer = runner.invoke(app, ["status"])
 
     assert answer.exit_code == exit_codes.NOTHING
     assert "landfall ingest" in answer.output
+    assert landed not in answer.output
+    assert "status_ops" not in [dataset.dataset_id for dataset in client.list_datasets()]
+
+
+def test_without_dataset_folders_the_ledger_is_shown(
+    client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _write(client, LOADED)
+    monkeypatch.setenv("LANDFALL_DATASETS", str(tmp_path))
+    answer = runner.invoke(app, ["status"])
+
+    assert answer.exit_code == exit_codes.OK, answer.output
+    assert "orders/a.csv" in answer.output
 
 
 def test_a_dataset_without_files_is_nothing_found_and_still_json(client: Client) -> None:
@@ -139,23 +161,18 @@ def test_what_a_replay_has_settled_waits_no_more(client: Client) -> None:
     assert (item["kind"], item["records"]) == ("quarantined", 1)
 
 
-def test_a_set_that_is_not_complete_is_shown_though_no_ledger_knows_of_it(client: Client) -> None:
-    bucket = storage_client(settings()).bucket("landfall-landing")
-    blob = bucket.blob("inventory/2031-01-01/stock.csv")
-    blob.upload_from_string("x")
-    try:
-        answer = runner.invoke(app, ["status", "inventory"])
-    finally:
-        blob.delete()
+def test_a_set_that_is_not_complete_is_shown_though_the_ledger_does_not_know_of_it(client: Client, landed: str) -> None:
+    _write(client)
+    answer = runner.invoke(app, ["status", "inventory"])
 
     assert answer.exit_code == exit_codes.OK, answer.output
-    assert "1 file waits in inventory/2031-01-01/ for _SUCCESS" in answer.output
+    assert f"1 file waits in {landed} for _SUCCESS" in answer.output
     assert "landfall drop inventory" in answer.output
 
 
 def test_a_ledger_of_an_older_release_is_named_as_such(client: Client) -> None:
     _write(client, LOADED)
-    client.delete_table(f"{client.project}.status_ops.quarantine_open")
+    client.delete_table(Ledger(client.project, "status_ops").events.strip("`"))
 
     answer = runner.invoke(app, ["status"])
 
