@@ -201,6 +201,8 @@ class FileReader:
 
     def _encoding(self, state: FileState, source: Source, head: bytes) -> Encoding | None:
         """Return how a file's text is written; None where it is held: written otherwise, or of another format."""
+        if state.alone:
+            head = state.alone.around.before  # the record itself is none of what tells a file
         if self._form.type == "xml":
             encoding: Encoding | Reason = encoding_of_xml(head)
         else:
@@ -208,6 +210,8 @@ class FileReader:
         if isinstance(encoding, Reason):
             state.hold(encoding)
             return None
+        if state.alone:
+            return encoding
         if self._form.encoding in ("latin-1", "cp1252") and looks_like_utf8(head):
             state.notes.append(f"the file looks like UTF-8, but was read as {encoding.name}, as the pipeline says")
         text = to_utf8(head[encoding.mark :], encoding.name).replace(self._dialect.delimiter.encode(), b",")
