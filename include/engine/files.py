@@ -30,7 +30,7 @@ from include.spec.dataset import Dataset
 from include.spec.durations import parse_size
 
 _LISTED, _SHOWN = 20, 80  # names in a message, and characters of each
-_LONGEST_HEADER = 64 * 1024  # bytes; a longer one is not kept in the ledger
+_LONGEST_HEADER = 3 * 1024  # bytes; a longer one is not kept in the ledger: it travels in a commit's query
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,6 +204,15 @@ def test_an_opening_is_kept_of_files_with_quarantined_records_only(tmp_path: Pat
     assert (opening.encoding, opening.header) == ("utf-8", "bix0") if opening else False
 
 
+def test_a_header_too_long_for_the_ledger_is_not_kept(tmp_path: Path) -> None:
+    spec = dataset(*STRICT, format={"type": "csv", "unexpected_columns": "ignore"}, tolerate={"quarantined": "50%"})
+    for length, is_kept in ((3 * 1024, True), (3 * 1024 + 1, False)):
+        content = lines("n,t," + "m" * (length - 4), "x,a,", "1,b,")
+        opening = run(spec, tmp_path / str(length), content).file.opening
+        assert opening
+        assert bool(opening.header) is is_kept
+
+
 def test_rows_of_a_parquet_file_are_not_guessed_from_their_rendering(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     pq.write_table(pa.table({"n": ["x", "1"], "t": ["t", "t"]}), buffer)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.engine.account import FileAccount, Manifest
+from include.engine.account import FileAccount, Manifest, Opening
 from include.functions.protocol import Selection
-from include.ledger import replay_plan
+from include.ledger import accounts, replay_plan
 from include.ledger.choice import Choice
 from include.ledger.landing import Landed
 from include.ledger.left_over import NOTHING, Left, left_over
@@ -129,6 +129,15 @@ def test_records_that_the_function_could_not_read_are_told_and_not_decided() -> 
     assert report["lost"] == [{"uri": "gs://b/x", "why": "why", "records": [2]}]
     lost = replace(account, records=0, loaded=0, lost=((1, "why"), (2, "why")))
     assert file_rows(made, {0: replace(manifest, records=0, loaded=0, files=(lost,))}) == []
+
+
+def test_openings_never_make_a_commit_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts, "_MOST_OPENINGS", 100)
+    made = plan([row("x", 1), row("y", 1), row("z", 1)], [])
+    opening = Opening("utf-8", "YQ==")
+    files = tuple(FileAccount(f.file_id, f.uri, "accepted", 1, 0, 0, 0, 1, 9, opening=opening) for f in made.files)
+    rows = accounts.file_rows(made, {0: Manifest("t", "b", 3, 0, 0, 0, 3, files, (), ())}, whole_sets=False)
+    assert [item["opening"] and json.loads(item["opening"])["header"] for item in rows] == ["YQ==", "YQ==", None]
 
 
 def test_a_file_that_is_held_is_told_and_not_committed() -> None:
