@@ -48,6 +48,7 @@ class ReplayedFile(Model):
         of_batch: the batch whose load quarantined them.
         records: their numbers.
         rules: for each of them, what it broke.
+        gone: it is neither in the archive nor where it landed: what the quarantine kept of its records is read.
     """
 
     file_id: str
@@ -55,6 +56,7 @@ class ReplayedFile(Model):
     of_batch: str
     records: tuple[int, ...] = Field(strict=False)
     rules: tuple[tuple[str, ...], ...] = Field(strict=False)
+    gone: bool = False
 
 
 class Replay(Model):
@@ -63,16 +65,13 @@ class Replay(Model):
     Args:
         dry_run: say what would become of them, and change nothing.
         files: the files that are read for it.
-        restored: addresses of files that are neither in the archive nor where they landed, to how many records of
-            theirs are read from what the quarantine kept of them.
-        lost: likewise, to why records of theirs cannot be read, to these records.
+        lost: addresses of files that are gone, to why records of theirs cannot be read, to these records.
         later: chosen records that did not fit into this replay.
         file, rule: which files held as a whole are shown beside; empty: any.
     """
 
     dry_run: bool
     files: tuple[ReplayedFile, ...] = Field(strict=False)
-    restored: dict[str, int] = Field({})
     lost: dict[str, dict[str, list[int]]] = Field({})
     later: int = 0
     file: str = ""

@@ -108,15 +108,40 @@ def test_a_file_that_is_gone_is_read_as_far_as_the_quarantine_has_it() -> None:
     left = left_over(DATASET, {x: [1, 2, 3, 4], y: [1]}, [*found, kept_row("y", 1, opening=None)])
     made = plan(rows, kept, gone=("x", "y"), left=left)
     assert made.replay
-    assert [(file.uri, file.records) for file in made.replay.files] == [("gs://b/x", (1,))]
-    assert (made.replay.restored, made.replay.gone, made.replay.later) == (
-        {"gs://b/x": 1}, {"gs://b/x": 2, "gs://b/y": 1}, 1
-    )  # fmt: skip
+    assert [(file.uri, file.records, file.gone) for file in made.replay.files] == [("gs://b/x", (1,), True)]
+    assert (made.replay.gone, made.replay.later) == ({"gs://b/x": 2, "gs://b/y": 1}, 1)
     assert [file.uri for file in made.files] == ["gs://b/x"]
     (selection,) = (Selection.model_validate_json(content) for content in kept)
     (record,) = selection.kept[x].records
     assert (record.number, record.line, record.raw, record.key) == (1, 2, "cmF3", None)
     assert make_report(made, "id", {}, [], [])["chosen"] == 5
+
+
+def test_what_was_restored_is_what_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_plan, "MAX_BATCHES", 1)
+    names = ("x", "y", "z")
+    x, y, z = (Landed("b", name, 7, 10, "c").file_id for name in names)
+    found = [kept_row("x", 1), kept_row("x", 2), kept_row("y", 1), kept_row("z", 1)]
+    left = left_over(DATASET, {x: [1, 2], y: [1], z: [1]}, found)
+    made = plan([row("x", 1), row("x", 2), row("y", 1), row("z", 1, "b2")], [], gone=names, left=left)
+    read = FileAccount(x, "gs://b/x", "accepted", 1, 1, 0, 0, 0, 9, lost=((2, "why"),))
+    unread = FileAccount(y, "gs://b/y", "accepted", 0, 0, 0, 0, 0, 9, lost=((1, "why"),))
+    report = make_report(made, "id", {0: Manifest("t", "b", 1, 1, 0, 0, 0, (read, unread), (), ())}, [], [])
+    assert (report["restored"], report["later"], report["chosen"]) == ({"gs://b/x": 1}, 1, 4)
+    assert {item["uri"]: item["records"] for item in report["lost"]} == {"gs://b/x": [2], "gs://b/y": [1]}
+    assert make_report(made, "id", {}, [], [])["restored"] == {}
+
+
+def test_two_versions_of_one_object_are_both_told() -> None:
+    rows = [row("x", 1), row("x", 2), row("x", 5, "b2") | {"file_id": "newer", "generation": 8}]
+    files = {file.landed.file_id: file for file in open_files(rows)}
+    found = [item | {"file_id": name} for name, file in files.items() for item in
+             (kept_row("x", number, raw=None, byte_length=70_000) for number in file.records)]  # fmt: skip
+    left = left_over(DATASET, {name: list(file.records) for name, file in files.items()}, found)
+    made = plan(rows, [], gone=("x",), left=left)
+    assert made.replay
+    assert made.replay.gone == {"gs://b/x": 3}
+    assert [item["records"] for item in make_report(made, "id", {}, [], [])["lost"]] == [[1, 2, 5]]
 
 
 def test_records_that_the_function_could_not_read_are_told_and_not_decided() -> None:

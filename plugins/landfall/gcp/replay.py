@@ -31,7 +31,7 @@ _SHOWN = 10
 
 
 def plan_replay(site: Site, choice: Choice, *, run_id: str, dry_run: bool) -> Plan | None:
-    """Choose open records and plan how they are read again; None where there is none.
+    """Choose open records and plan how they are read again; None where there is none, or another replay took them.
 
     Raises:
         TerminalFailure: the dataset cannot be used.
@@ -49,7 +49,7 @@ def plan_replay(site: Site, choice: Choice, *, run_id: str, dry_run: bool) -> Pl
         return None
     deployed = ask_function(site.settings.function_url, site.breakers.function)
     where = _locate(site, files)
-    return make_replay_plan(
+    plan = make_replay_plan(
         site.dataset,
         files,
         where,
@@ -62,6 +62,8 @@ def plan_replay(site: Site, choice: Choice, *, run_id: str, dry_run: bool) -> Pl
         keep=lambda content: _keep(site, content),
         left=_left(site, choice, [file for file in files if file.landed.file_id not in where]),
     )
+    assert plan.replay is not None
+    return plan if plan.batches or plan.replay.lost else None
 
 
 def _keep(site: Site, content: bytes) -> str:

@@ -385,6 +385,9 @@ def test_what_does_not_fit_into_one_replay_is_left_to_the_next(
     case.ingest("a.csv", *FIRST)
     case.amend()
     forget_files(case)
+    monkeypatch.setattr(replay, "_MOST_KEPT", 0)
+    with pytest.raises(AirflowSkipException, match="no open quarantined record"):
+        case.replay()
     monkeypatch.setattr(replay, "_MOST_KEPT", 100)
     report = case.replay()
     assert report["later"] > 0
