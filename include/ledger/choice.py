@@ -92,24 +92,32 @@ def open_sql(ledger: Ledger, choice: Choice) -> str:
     )
 
 
-def kept_sql(ledger: Ledger, choice: Choice) -> str:
+def kept_sql(ledger: Ledger, choice: Choice, needed: str) -> str:
     """Return the query for what is kept of the chosen open records of some files: their bytes, and how the file began.
 
-    Parameters: those of `open_sql`, @ids (file ids) and @most (bytes; records beyond are left out).
+    Parameters: those of `open_sql`, @ids (file ids), @most and @most_records: bytes, and records that have them. Such
+    records beyond are left out. One that cannot be read is there in any case, and takes no room.
+
+    Args:
+        needed: the part of an opening without which nothing can be read; see `include.engine.kept.needed_opening`.
     """
     order = "ORDER BY q.loaded_at, q.name, q.file_id, q.record"
-    length = "IF(q.raw IS NULL, 0, q.byte_length)"
     chosen = f"SELECT * FROM {ledger.table('quarantine_open')} WHERE {_chosen(choice)} AND file_id IN UNNEST(@ids)"
     loads = (
         f"SELECT file_id, batch_id, MAX(opening) AS opening FROM {ledger.events}"
         " WHERE dataset = @dataset AND state = 'loaded' AND file_id IN UNNEST(@ids) GROUP BY file_id, batch_id"
     )
+    opened = f" AND IFNULL(JSON_VALUE(f.opening, '$.{needed}'), '') != ''" if needed else ""
+    readable = f"(q.raw IS NOT NULL{opened})"
+    so_far = f"OVER ({order} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
     return (
-        f"SELECT * FROM (SELECT q.file_id, q.record, q.line, q.byte_length, q.raw, q.key_id, f.opening,"
-        f" SUM({length}) OVER ({order} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS so_far,"
-        f" ROW_NUMBER() OVER ({order}) AS place"
+        "SELECT * FROM (SELECT q.file_id, q.record, q.line, q.byte_length, q.key_id, f.opening,"
+        f" IF({readable}, q.raw, NULL) AS raw, {readable} AS readable,"
+        f" SUM(IF({readable}, q.byte_length, 0)) {so_far} AS bytes_so_far,"
+        f" SUM(IF({readable}, 1, 0)) {so_far} AS records_so_far, ROW_NUMBER() OVER ({order}) AS place"
         f" FROM ({chosen}) AS q LEFT JOIN ({loads}) AS f ON f.file_id = q.file_id AND f.batch_id = q.of_batch)"
-        " WHERE so_far <= @most AND place <= @limit ORDER BY place"
+        " WHERE place <= @limit AND (NOT readable OR (bytes_so_far <= @most AND records_so_far <= @most_records))"
+        " ORDER BY place"
     )
 
 

@@ -75,7 +75,7 @@ def make_replay_plan(
     engine: str,
     keys: Mapping[str, str],
     keep: Callable[[bytes], str],
-    left: Mapping[str, Left] | None = None,
+    left: Mapping[str, Left],
 ) -> Plan:
     """Pack open files into batches and name them; the same choice under the same contract gives the same batches.
 
@@ -96,7 +96,7 @@ def make_replay_plan(
     """
     own = own_keys(dataset, keys)
     gone_ids = [file.landed.file_id for file in files if file.landed.file_id not in where]
-    rest = {name: (left or {}).get(name, Left()) for name in gone_ids}
+    rest = {name: left[name] for name in gone_ids}
     groups: dict[str, list[OpenFile]] = {}
     for file in files:
         found = rest.get(file.landed.file_id)
@@ -148,7 +148,7 @@ def _lost(gone: Iterable[tuple[OpenFile, Left]]) -> dict[str, dict[str, list[int
     """Return why records cannot be read, address by address: of one there may be several versions."""
     lost: dict[str, dict[str, list[int]]] = {}
     for file, found in gone:
-        for why, numbers in found.lost_of(file.records).items():
+        for why, numbers in found.lost.items():
             lost.setdefault(file.uri, {}).setdefault(why, []).extend(numbers)
     return lost
 

@@ -15,7 +15,7 @@ from include.functions.protocol import Selection
 from include.ledger import accounts, replay_plan
 from include.ledger.choice import Choice
 from include.ledger.landing import Landed
-from include.ledger.left_over import NOTHING, Left, left_over
+from include.ledger.left_over import Left, left_over
 from include.ledger.plan import Plan
 from include.ledger.replay_plan import make_replay_plan, open_files, rule_names
 from include.ledger.replay_report import file_rows, make_report
@@ -51,7 +51,7 @@ def plan(
 
     where = {f.landed.file_id: Landed("archive", f.landed.name, 8, 10, "c") for f in files if f.landed.name not in gone}
     return make_replay_plan(DATASET, files, where, run_id=run, dry_run=False, choice=Choice(dataset="t"),
-                            references={}, engine="e", keys={}, keep=keep, left=left)  # fmt: skip
+                            references={}, engine="e", keys={}, keep=keep, left=left or {})  # fmt: skip
 
 
 def test_a_rule_is_named_with_its_column_once() -> None:
@@ -85,13 +85,14 @@ def test_another_choice_or_another_load_gives_another_batch(other: list[dict[str
 
 def test_what_is_gone_and_what_does_not_fit_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay_plan, "MAX_BATCHES", 1)
-    made = plan([row("x", 1), row("y", 1, "b2"), row("z", 1, "b3"), row("z", 2, "b3")], [], gone=("x",))
+    left = left_over(DATASET, {Landed("b", "x", 7, 10, "c").file_id: [1]}, [kept_row("x", 1, opening=None)])
+    made = plan([row("x", 1), row("y", 1, "b2"), row("z", 1, "b3"), row("z", 2, "b3")], [], gone=("x",), left=left)
     assert made.replay
     assert (made.replay.gone, made.replay.later) == ({"gs://b/x": 1}, 2)
     assert [file.uri for file in made.replay.files] == ["gs://b/y"]
     report = make_report(made, "id", {}, [], [])
     assert (report["chosen"], report["failed"]) == (4, ["gs://b/y"])
-    assert report["lost"] == [{"uri": "gs://b/x", "why": NOTHING, "records": [1]}]
+    assert [(item["uri"], item["records"]) for item in report["lost"]] == [("gs://b/x", [1])]
 
 
 def kept_row(name: str, record: int, **changed: Any) -> dict[str, Any]:
@@ -115,6 +116,21 @@ def test_a_file_that_is_gone_is_read_as_far_as_the_quarantine_has_it() -> None:
     (record,) = selection.kept[x].records
     assert (record.number, record.line, record.raw, record.key) == (1, 2, "cmF3", None)
     assert make_report(made, "id", {}, [], [])["chosen"] == 5
+
+
+def test_what_cannot_be_read_is_lost_as_a_whole_and_what_does_not_fit_waits() -> None:
+    numbers = {kept_row(name, 1)["file_id"]: [1, 2] for name in "xyz"}
+    rows = [kept_row("x", 1, opening=None, raw=None), kept_row("y", 2)]
+    x, y, z = left_over(DATASET, numbers, rows).values()
+    assert list(x.lost.values()) == [[1, 2]]
+    assert (x.later, list(y.records), y.later, z.later, z.lost) == ((), [2], (1,), (1, 2), {})
+
+
+def test_of_a_parquet_file_nothing_is_asked_and_all_is_lost() -> None:
+    text = b'{source: {uri: "gs://{landing}/t/*"}, format: {type: parquet}, load: {table: a.t, mode: append}}'
+    rows = build_dataset("t", {CONTRACT: TEXT + b" [{name: a, logicalType: string}]}]}", PIPELINE: text})
+    (left,) = left_over(rows, {"x": [1, 2]}, ()).values()
+    assert (list(left.lost.values()), left.later) == ([[1, 2]], ())
 
 
 def test_what_was_restored_is_what_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
