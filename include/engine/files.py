@@ -30,7 +30,7 @@ from include.spec.dataset import Dataset
 from include.spec.durations import parse_size
 
 _LISTED, _SHOWN = 20, 80  # names in a message, and characters of each
-_LONGEST_HEADER = 64 * 1024  # bytes; a longer one is not kept in the ledger
+_LONGEST_HEADER = 3 * 1024  # bytes; a longer one is not kept in the ledger: it travels in a commit's query
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +201,8 @@ class FileReader:
 
     def _encoding(self, state: FileState, source: Source, head: bytes) -> Encoding | None:
         """Return how a file's text is written; None where it is held: written otherwise, or of another format."""
+        if state.alone:
+            head = state.alone.around.before  # the record itself is none of what tells a file
         if self._form.type == "xml":
             encoding: Encoding | Reason = encoding_of_xml(head)
         else:
@@ -208,6 +210,8 @@ class FileReader:
         if isinstance(encoding, Reason):
             state.hold(encoding)
             return None
+        if state.alone:
+            return encoding
         if self._form.encoding in ("latin-1", "cp1252") and looks_like_utf8(head):
             state.notes.append(f"the file looks like UTF-8, but was read as {encoding.name}, as the pipeline says")
         text = to_utf8(head[encoding.mark :], encoding.name).replace(self._dialect.delimiter.encode(), b",")

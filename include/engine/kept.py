@@ -14,7 +14,7 @@ import json
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from include.engine.account import Opening, Reason
 from include.spec.dataset import Dataset
@@ -55,6 +55,19 @@ class Around:
     after: bytes
 
 
+def has_bytes(dataset: Dataset) -> bool:
+    """Whether records of the dataset's format have bytes of their own."""
+    return dataset.pipeline.format.type not in _ROWS
+
+
+def needed_opening(dataset: Dataset) -> Literal["header", "encoding", ""]:
+    """Return which part of a file's opening its records cannot do without; empty: none."""
+    form = dataset.pipeline.format
+    if form.type == "csv" and form.header:
+        return "header"
+    return "encoding" if form.type == "xml" or form.encoding == "utf-16" else ""
+
+
 def around(dataset: Dataset, opening: Opening | None) -> Around | str:
     """Return what a file's records need around them, or why they cannot be read without their file.
 
@@ -63,16 +76,16 @@ def around(dataset: Dataset, opening: Opening | None) -> Around | str:
         opening: what the ledger kept of the file; None: nothing.
     """
     form = dataset.pipeline.format
-    if form.type in _ROWS:
+    if not has_bytes(dataset):
         return f"a {form.type} file has no bytes for each record: the quarantine holds a rendering of the row as JSON"
-    with_header = form.type == "csv" and form.header
-    if with_header and not (opening and opening.header):
+    needed = needed_opening(dataset)
+    if needed == "header" and not (opening and opening.header):
         return "the ledger does not have the header of its file, so nobody knows which cell is which column"
-    if opening is None and (form.type == "xml" or form.encoding == "utf-16"):
+    if needed == "encoding" and opening is None:
         return "the ledger does not say how the characters of its file were written"
     named = opening.encoding if opening and (form.type == "xml" or form.encoding == "utf-16") else form.encoding
     before, after = _texts(dataset, named)
-    header = b64decode(opening.header) + "\n".encode(named) if with_header and opening else b""
+    header = b64decode(opening.header) + "\n".encode(named) if needed == "header" and opening else b""
     return Around(_MARKS.get(named, b"") + before.encode(named) + header, after.encode(named))
 
 

@@ -25,9 +25,14 @@ BATCH_TYPES = {
     "manifest": "STRING", "rules": "STRING", "evolved": "STRING", **dict.fromkeys(COUNTS, "INT64"),
 }  # fmt: skip
 
+# Characters of openings in one commit, whose query may have 10 MB with all its parameters.
+_MOST_OPENINGS = 2_000_000
+
 
 def file_rows(plan: Plan, manifests: Mapping[int, Manifest], *, whole_sets: bool) -> list[dict[str, Any]]:
     """Return a row for each file of the batches, in the order in which they are to be applied.
+
+    Openings beyond the room that a commit has for them are left out: once such a file is gone, its records are lost.
 
     Args:
         plan: the run's plan.
@@ -36,6 +41,7 @@ def file_rows(plan: Plan, manifests: Mapping[int, Manifest], *, whole_sets: bool
             is held, all are.
     """
     rows: list[dict[str, Any]] = []
+    room = _MOST_OPENINGS
     for number, manifest in sorted(manifests.items()):
         batch = plan.batches[number]
         accounts = {account.file_id: account for account in manifest.files}
@@ -45,6 +51,9 @@ def file_rows(plan: Plan, manifests: Mapping[int, Manifest], *, whole_sets: bool
             if whole_sets and held and not batch.late and row["state"] == FileState.LOADED:
                 reason = f"set_incomplete: {held[0]} of the same set is held; the set is loaded as a whole"
                 row |= {"state": FileState.HELD.value, "reason": reason, **all_quarantined(row["records"])}
+            room -= len(row["opening"] or "")
+            if room < 0:
+                row["opening"] = None
             rows.append(row)
     return rows
 

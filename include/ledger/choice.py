@@ -48,6 +48,7 @@ class ReplayedFile(Model):
         of_batch: the batch whose load quarantined them.
         records: their numbers.
         rules: for each of them, what it broke.
+        gone: it is neither in the archive nor where it landed: what the quarantine kept of its records is read.
     """
 
     file_id: str
@@ -55,6 +56,7 @@ class ReplayedFile(Model):
     of_batch: str
     records: tuple[int, ...] = Field(strict=False)
     rules: tuple[tuple[str, ...], ...] = Field(strict=False)
+    gone: bool = False
 
 
 class Replay(Model):
@@ -63,16 +65,13 @@ class Replay(Model):
     Args:
         dry_run: say what would become of them, and change nothing.
         files: the files that are read for it.
-        restored: addresses of files that are neither in the archive nor where they landed, to how many records of
-            theirs are read from what the quarantine kept of them.
-        lost: likewise, to why records of theirs cannot be read, to these records.
+        lost: addresses of files that are gone, to why records of theirs cannot be read, to these records.
         later: chosen records that did not fit into this replay.
         file, rule: which files held as a whole are shown beside; empty: any.
     """
 
     dry_run: bool
     files: tuple[ReplayedFile, ...] = Field(strict=False)
-    restored: dict[str, int] = Field({})
     lost: dict[str, dict[str, list[int]]] = Field({})
     later: int = 0
     file: str = ""
@@ -93,24 +92,32 @@ def open_sql(ledger: Ledger, choice: Choice) -> str:
     )
 
 
-def kept_sql(ledger: Ledger, choice: Choice) -> str:
+def kept_sql(ledger: Ledger, choice: Choice, needed: str) -> str:
     """Return the query for what is kept of the chosen open records of some files: their bytes, and how the file began.
 
-    Parameters: those of `open_sql`, @ids (file ids) and @most (bytes; records beyond are left out).
+    Parameters: those of `open_sql`, @ids (file ids), @most and @most_records: bytes, and records that have them. Such
+    records beyond are left out. One that cannot be read is there in any case, and takes no room.
+
+    Args:
+        needed: the part of an opening without which nothing can be read; see `include.engine.kept.needed_opening`.
     """
     order = "ORDER BY q.loaded_at, q.name, q.file_id, q.record"
-    length = "IF(q.raw IS NULL, 0, q.byte_length)"
     chosen = f"SELECT * FROM {ledger.table('quarantine_open')} WHERE {_chosen(choice)} AND file_id IN UNNEST(@ids)"
     loads = (
         f"SELECT file_id, batch_id, MAX(opening) AS opening FROM {ledger.events}"
         " WHERE dataset = @dataset AND state = 'loaded' AND file_id IN UNNEST(@ids) GROUP BY file_id, batch_id"
     )
+    opened = f" AND IFNULL(JSON_VALUE(f.opening, '$.{needed}'), '') != ''" if needed else ""
+    readable = f"(q.raw IS NOT NULL{opened})"
+    so_far = f"OVER ({order} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
     return (
-        f"SELECT * FROM (SELECT q.file_id, q.record, q.line, q.byte_length, q.raw, q.key_id, f.opening,"
-        f" SUM({length}) OVER ({order} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS so_far,"
-        f" ROW_NUMBER() OVER ({order}) AS place"
+        "SELECT * FROM (SELECT q.file_id, q.record, q.line, q.byte_length, q.key_id, f.opening,"
+        f" IF({readable}, q.raw, NULL) AS raw, {readable} AS readable,"
+        f" SUM(IF({readable}, q.byte_length, 0)) {so_far} AS bytes_so_far,"
+        f" SUM(IF({readable}, 1, 0)) {so_far} AS records_so_far, ROW_NUMBER() OVER ({order}) AS place"
         f" FROM ({chosen}) AS q LEFT JOIN ({loads}) AS f ON f.file_id = q.file_id AND f.batch_id = q.of_batch)"
-        " WHERE so_far <= @most AND place <= @limit ORDER BY place"
+        " WHERE place <= @limit AND (NOT readable OR (bytes_so_far <= @most AND records_so_far <= @most_records))"
+        " ORDER BY place"
     )
 
 

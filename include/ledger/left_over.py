@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from include.engine.account import Opening
-from include.engine.kept import RAW_LIMIT, around
+from include.engine.kept import RAW_LIMIT, around, has_bytes
 from include.spec.dataset import Dataset
-
-NOTHING = "the quarantine holds no bytes of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +29,6 @@ class Left:
     lost: Mapping[str, list[int]] = field(default_factory=dict)
     later: tuple[int, ...] = ()
 
-    def lost_of(self, numbers: Iterable[int]) -> dict[str, list[int]]:
-        """Return why which of these records cannot be read."""
-        known = {*self.records, *self.later, *(number for listed in self.lost.values() for number in listed)}
-        unknown = [number for number in numbers if number not in known]
-        return {**self.lost, **({NOTHING: unknown} if unknown else {})}
-
     def as_json(self) -> dict[str, Any]:
         """Return it as a selection of records holds it."""
         records = [{"number": number, **record} for number, record in sorted(self.records.items())]
@@ -51,7 +43,7 @@ def left_over(
     Args:
         dataset: as it is today.
         files: file id to the numbers of its chosen records.
-        rows: of `kept_sql`.
+        rows: of `kept_sql`; none where the format's records have no bytes.
     """
     found: dict[str, dict[int, Mapping[str, Any]]] = {}
     for row in rows:
@@ -62,6 +54,9 @@ def left_over(
 def _left(dataset: Dataset, numbers: Iterable[int], rows: Mapping[int, Mapping[str, Any]]) -> Left:
     opening = next((json.loads(row["opening"]) for row in rows.values() if row["opening"]), None)
     surroundings = around(dataset, Opening(**opening) if opening else None)
+    # Of a file without a row it is not known how it began: its records did not fit.
+    if isinstance(surroundings, str) and (rows or not has_bytes(dataset)):
+        return Left(lost={surroundings: list(numbers)})
     records: dict[int, Mapping[str, Any]] = {}
     lost: dict[str, list[int]] = {}
     later = []
@@ -70,8 +65,7 @@ def _left(dataset: Dataset, numbers: Iterable[int], rows: Mapping[int, Mapping[s
         if row is None:
             later.append(number)
             continue
-        why = surroundings if isinstance(surroundings, str) else _why_lost(row)
-        if why:
+        if why := _why_lost(row):
             lost.setdefault(why, []).append(number)
         else:
             raw = b64encode(row["raw"]).decode()
@@ -85,6 +79,6 @@ def _why_lost(row: Mapping[str, Any]) -> str:
     if row["byte_length"] > RAW_LIMIT:
         return f"it is longer than {RAW_LIMIT:,} bytes; of such a record the quarantine keeps none"
     return (
-        f"{NOTHING}: it was longer than `format.max_record`, or it was put aside while columns were masked and"
-        " LANDFALL_RAW_KEY was not set"
+        "the quarantine holds no bytes of it: it was longer than `format.max_record`, or it was put aside while columns"
+        " were masked and LANDFALL_RAW_KEY was not set"
     )

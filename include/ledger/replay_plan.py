@@ -75,7 +75,7 @@ def make_replay_plan(
     engine: str,
     keys: Mapping[str, str],
     keep: Callable[[bytes], str],
-    left: Mapping[str, Left] | None = None,
+    left: Mapping[str, Left],
 ) -> Plan:
     """Pack open files into batches and name them; the same choice under the same contract gives the same batches.
 
@@ -96,7 +96,7 @@ def make_replay_plan(
     """
     own = own_keys(dataset, keys)
     gone_ids = [file.landed.file_id for file in files if file.landed.file_id not in where]
-    rest = {name: (left or {}).get(name, Left()) for name in gone_ids}
+    rest = {name: left[name] for name in gone_ids}
     groups: dict[str, list[OpenFile]] = {}
     for file in files:
         found = rest.get(file.landed.file_id)
@@ -122,9 +122,8 @@ def make_replay_plan(
         dry_run=dry_run,
         file=choice.file,
         rule=choice.rule,
-        files=tuple(_replayed(file) for members in kept.values() for file in members),
-        restored={file.uri: len(found.records) for file, found in gone if found.records},
-        lost={file.uri: lost for file, found in gone if (lost := found.lost_of(file.records))},
+        files=tuple(_replayed(f, gone=f.landed.file_id in rest) for members in kept.values() for f in members),
+        lost=_lost(gone),
         later=sum(len(f.records) for name, members in groups.items() if name not in kept for f in members)
         + sum(len(found.later) for _, found in gone),
     )
@@ -145,11 +144,21 @@ def _selection(files: Sequence[OpenFile], rest: Mapping[str, Left]) -> bytes:
     return json.dumps({"files": chosen, **({"kept": kept} if kept else {})}, sort_keys=True).encode()
 
 
-def _replayed(file: OpenFile) -> ReplayedFile:
+def _lost(gone: Iterable[tuple[OpenFile, Left]]) -> dict[str, dict[str, list[int]]]:
+    """Return why records cannot be read, address by address: of one there may be several versions."""
+    lost: dict[str, dict[str, list[int]]] = {}
+    for file, found in gone:
+        for why, numbers in found.lost.items():
+            lost.setdefault(file.uri, {}).setdefault(why, []).extend(numbers)
+    return lost
+
+
+def _replayed(file: OpenFile, *, gone: bool) -> ReplayedFile:
     return ReplayedFile(
         file_id=file.landed.file_id,
         uri=file.uri,
         of_batch=file.of_batch,
         records=tuple(file.records),
         rules=file.rules,
+        gone=gone,
     )

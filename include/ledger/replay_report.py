@@ -84,7 +84,7 @@ def make_report(
         "rules_now": dict(sorted(again.items())),
         "samples": _samples(decided, uris),
         "held": {uris[account.file_id]: account.reason.message if account.reason else "" for account in held},
-        "restored": plan.replay.restored,
+        "restored": _restored(plan, manifests),
         "lost": _lost(plan, manifests),
         "later": plan.replay.later,
         "failed": [uris[f.file_id] for b in plan.batches if b.number not in manifests for f in b.files],
@@ -93,6 +93,19 @@ def make_report(
             for row in whole_files
         ],
     }
+
+
+def _restored(plan: Plan, manifests: Mapping[int, Manifest]) -> dict[str, int]:
+    """Return the addresses of files that are gone, to how many records were read from what the quarantine kept."""
+    assert plan.replay is not None
+    gone = {file.file_id: file for file in plan.replay.files if file.gone}
+    restored: Counter[str] = Counter()
+    for manifest in manifests.values():
+        for account in manifest.files:
+            file = gone.get(account.file_id)
+            if file and len(account.lost) < len(file.records):
+                restored[file.uri] += len(file.records) - len(account.lost)
+    return dict(sorted(restored.items()))
 
 
 def _lost(plan: Plan, manifests: Mapping[int, Manifest]) -> list[dict[str, Any]]:

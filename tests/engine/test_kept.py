@@ -134,6 +134,29 @@ def test_what_cannot_be_read_by_itself_costs_itself_alone_and_says_why(tmp_path:
     assert (alone.file.records, alone.file.loaded) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("form", "content"),
+    [
+        ({"type": "ndjson"}, lines('{"n": 1, "t": "t"}', '[{"n":1}]', "[")),
+        ({"type": "csv", "header": False}, lines("1,a", "<html><body>,b", "x,\u00e9")),
+        ({"type": "csv", "header": False}, lines("1,a", *["1,b"] * 2000, "\0" * 100)),
+        ({"type": "csv", "header": False, "encoding": "latin-1"}, lines(*["1,b"] * 2000, "\0" * 100, "x,\u00e9")),
+        ({"type": "csv"}, lines("n,t", *["1,b"] * 2000, "\0" * 100)),
+        ({"type": "fixed", "positions": {"n": "1-6", "t": "7-7"}}, lines("     1a", "<html>b", "%PDF-1c")),
+    ],
+)
+def test_a_record_that_looks_like_a_file_of_another_kind_is_judged_as_a_record(
+    tmp_path: Path, form: dict[str, Any], content: bytes
+) -> None:
+    spec = dataset(*STRICT, format=form, tolerate={"quarantined": "100%"})
+    first = run(spec, tmp_path / "first", content)
+    assert first.records, first.file
+    from_file = run(spec, tmp_path / "file", content, chosen=places(first))
+    alone = kept(spec, first, tmp_path / "kept")
+    same(from_file, alone)
+    assert (len(alone.records), alone.file.lost, alone.file.notes) == (len(first.records), (), ())
+
+
 def test_a_record_that_todays_format_ends_elsewhere_is_not_cut(tmp_path: Path) -> None:
     content = lines("n,t", 'x,"a', 'b"', "y,c")
     spec = dataset(*STRICT, tolerate={"quarantined": "100%"})
@@ -179,6 +202,15 @@ def test_an_opening_is_kept_of_files_with_quarantined_records_only(tmp_path: Pat
     assert run(spec, tmp_path / "b", lines("n,t", "x,a")).file.opening is None, "the file is held"
     opening = run(spec, tmp_path / "c", lines("n,t", "x,a", "1,b")).file.opening
     assert (opening.encoding, opening.header) == ("utf-8", "bix0") if opening else False
+
+
+def test_a_header_too_long_for_the_ledger_is_not_kept(tmp_path: Path) -> None:
+    spec = dataset(*STRICT, format={"type": "csv", "unexpected_columns": "ignore"}, tolerate={"quarantined": "50%"})
+    for length, is_kept in ((3 * 1024, True), (3 * 1024 + 1, False)):
+        content = lines("n,t," + "m" * (length - 4), "x,a,", "1,b,")
+        opening = run(spec, tmp_path / str(length), content).file.opening
+        assert opening
+        assert bool(opening.header) is is_kept
 
 
 def test_rows_of_a_parquet_file_are_not_guessed_from_their_rendering(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 # Bytes of records that are read from the quarantine in one replay: they pass through a task's and a function's memory.
 _MOST_KEPT = 32_000_000
+# Such records: the function reads each as a file by itself.
+_MOST_KEPT_RECORDS = 10_000
 # A run of the same replay is content with what an earlier one did, whatever run that was.
 _ANY_RUN = "replay"
 # Numbers of records in a sentence.
@@ -31,7 +33,7 @@ _SHOWN = 10
 
 
 def plan_replay(site: Site, choice: Choice, *, run_id: str, dry_run: bool) -> Plan | None:
-    """Choose open records and plan how they are read again; None where there is none.
+    """Choose open records and plan how they are read again; None where there is none, or another replay took them.
 
     Raises:
         TerminalFailure: the dataset cannot be used.
@@ -49,7 +51,7 @@ def plan_replay(site: Site, choice: Choice, *, run_id: str, dry_run: bool) -> Pl
         return None
     deployed = ask_function(site.settings.function_url, site.breakers.function)
     where = _locate(site, files)
-    return make_replay_plan(
+    plan = make_replay_plan(
         site.dataset,
         files,
         where,
@@ -62,6 +64,8 @@ def plan_replay(site: Site, choice: Choice, *, run_id: str, dry_run: bool) -> Pl
         keep=lambda content: _keep(site, content),
         left=_left(site, choice, [file for file in files if file.landed.file_id not in where]),
     )
+    assert plan.replay is not None
+    return plan if plan.batches or plan.replay.lost else None
 
 
 def _keep(site: Site, content: bytes) -> str:
@@ -96,6 +100,7 @@ def _locate(site: Site, files: Sequence[OpenFile]) -> dict[str, Landed]:
 
 def _left(site: Site, choice: Choice, gone: Sequence[OpenFile]) -> dict[str, Left]:
     """Ask the quarantine what it kept of records whose files are gone."""
+    from include.engine.kept import has_bytes, needed_opening
     from include.ledger.choice import kept_sql
     from include.ledger.left_over import left_over
     from landfall.gcp.landing import ask_ledger
@@ -105,8 +110,12 @@ def _left(site: Site, choice: Choice, gone: Sequence[OpenFile]) -> dict[str, Lef
         return {}
     for file in gone:
         log.warning("%s is neither in the archive nor where it landed: its quarantined records are read", file.uri)
-    parameters = {**choice.parameters(), "ids": sorted(numbers), "most": _MOST_KEPT}
-    return left_over(site.dataset, numbers, ask_ledger(site, kept_sql(site.ledger, choice), parameters))
+    if not has_bytes(site.dataset):
+        return left_over(site.dataset, numbers, ())
+    room = {"most": _MOST_KEPT, "most_records": _MOST_KEPT_RECORDS}
+    sql = kept_sql(site.ledger, choice, needed_opening(site.dataset))
+    rows = ask_ledger(site, sql, {**choice.parameters(), "ids": sorted(numbers), **room})
+    return left_over(site.dataset, numbers, rows)
 
 
 def settle_replay(site: Site, plan: Plan, uris: Mapping[int, str]) -> dict[str, Any]:

@@ -385,6 +385,9 @@ def test_what_does_not_fit_into_one_replay_is_left_to_the_next(
     case.ingest("a.csv", *FIRST)
     case.amend()
     forget_files(case)
+    monkeypatch.setattr(replay, "_MOST_KEPT", 0)
+    with pytest.raises(AirflowSkipException, match="no open quarantined record"):
+        case.replay()
     monkeypatch.setattr(replay, "_MOST_KEPT", 100)
     report = case.replay()
     assert report["later"] > 0
@@ -393,6 +396,26 @@ def test_what_does_not_fit_into_one_replay_is_left_to_the_next(
     monkeypatch.setattr(replay, "_MOST_KEPT", 32_000_000)
     case.replay()
     assert (len(before), case.open()) == (report["later"] + report["outcomes"]["quarantined"], [2])
+
+
+def test_what_cannot_be_read_takes_no_room_from_what_can(
+    replays: Callable[..., Replays], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from landfall.gcp import replay
+
+    case = replays()
+    case.ingest("a.csv", (1, DAY, LONG), (2, DAY, LONG))
+    case.ingest("b.csv", (3, DAY, LONG), (4, DAY, LONG))
+    case.amend()
+    forget_files(case)
+    old = "UPDATE landfall_ops.files SET opening = NULL WHERE dataset = @d AND ENDS_WITH(name, 'a.csv')"
+    case.query(old, {"d": case.name})
+    monkeypatch.setattr(replay, "_MOST_KEPT_RECORDS", 1)
+    for loaded, later in ((1, 1), (1, 0)):
+        report = case.replay()
+        assert (report["outcomes"]["loaded"], report["later"]) == (loaded, later)
+        assert [item["records"] for item in report["lost"]] == [[0, 1]]
+    assert case.rows() == [(3, LONG), (4, LONG)]
 
 
 def test_a_record_that_todays_format_does_not_find_stays_open(replays: Callable[..., Replays]) -> None:
