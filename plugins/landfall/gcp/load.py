@@ -57,7 +57,7 @@ class LoadBatches(BaseOperator):
             dead = self._give_up(context, site, plan, reasons)
             raise TerminalFailure(_nothing(plan, dead), files=[file.uri for file in plan.files])
         try:
-            apart = load_apart(functools.partial(self._load, site, plan), done)
+            apart = load_apart(functools.partial(self._load, site, plan), done, site.dataset.pipeline.load.mode)
             if is_common(apart.refused, len(done)):
                 raise next(iter(apart.refused.values()))
         except TerminalFailure:

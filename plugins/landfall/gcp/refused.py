@@ -43,14 +43,16 @@ class Apart:
         }
 
 
-def load_apart(load: Callable[[Mapping[int, str]], Loaded], done: Mapping[int, str]) -> Apart:
+def load_apart(load: Callable[[Mapping[int, str]], Loaded], done: Mapping[int, str], mode: str) -> Apart:
     """Load batches together; where their data are refused, in halves, down to the batches whose data these are.
 
     Args:
         load: loads batches in one transaction.
         done: batch number to manifest.
+        mode: of the load. With `replace_partition` nothing is tried apart: sets of one day have to see one another.
 
     Raises:
+        RefusedData: several batches were refused that must not be tried apart.
         TerminalFailure, TransientFailure: it failed for another reason; earlier parts may be loaded.
     """
     numbers = sorted(done)
@@ -59,9 +61,11 @@ def load_apart(load: Callable[[Mapping[int, str]], Loaded], done: Mapping[int, s
     except RefusedData as failure:
         if len(numbers) == 1:
             return Apart(refused={numbers[0]: failure})
+        if mode == "replace_partition":
+            raise
         log.warning("batches %s are tried apart: %s", numbers, failure)
         middle = len(numbers) // 2
-        parts = [load_apart(load, {n: done[n] for n in part}) for part in (numbers[:middle], numbers[middle:])]
+        parts = [load_apart(load, {n: done[n] for n in part}, mode) for part in (numbers[:middle], numbers[middle:])]
         return Apart(
             [result for part in parts for result in part.results],
             [file for part in parts for file in part.left],

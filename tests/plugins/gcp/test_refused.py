@@ -28,7 +28,7 @@ def test_all_batches_are_loaded_but_those_whose_own_data_are_refused(numbers: se
             raise RefusedData(f"job {tried}: of {sorted(bad & done.keys())}")
         return {"commit": f"c{len(tried)}", "added": ["x"], "left": 0, "loaded": len(done)}, []
 
-    apart = load_apart(load, dict.fromkeys(numbers, "m"))
+    apart = load_apart(load, dict.fromkeys(numbers, "m"), "append")
     assert set(apart.refused) == bad
     assert sum(result["loaded"] for result in apart.results) == len(numbers - bad)
     if apart.results:
@@ -42,7 +42,20 @@ def test_another_failure_is_not_looked_into() -> None:
         raise TerminalFailure("403 accessDenied")
 
     with pytest.raises(TerminalFailure, match="accessDenied"):
-        load_apart(load, {0: "m", 1: "m"})
+        load_apart(load, {0: "m", 1: "m"}, "append")
+
+
+def test_sets_that_may_share_a_day_are_not_tried_apart() -> None:
+    tried: list[list[int]] = []
+
+    def load(done: Mapping[int, str]) -> Loaded:
+        tried.append(sorted(done))
+        raise RefusedData("job: bad")
+
+    with pytest.raises(RefusedData):
+        load_apart(load, {0: "m", 1: "m"}, "replace_partition")
+    assert tried == [[0, 1]]
+    assert set(load_apart(load, {1: "m"}, "replace_partition").refused) == {1}
 
 
 @pytest.mark.parametrize(
@@ -150,3 +163,23 @@ def test_a_commit_that_fails_without_any_file_is_no_files_failure(
     assert put_aside(steps) == set()
     assert steps.run()
     assert steps.rows() == [(1, "x")]
+
+
+def test_sets_of_one_day_are_loaded_together_or_not_at_all(
+    steps: Steps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps.write(tmp_path, complete="marker", mode="replace_partition", glob="*/*.csv")
+    refuse(monkeypatch, lambda commit: f"NOT EXISTS (SELECT 1 FROM {commit._staged()} WHERE name = 'poison')")
+    for number, (name, text) in enumerate({"first": "x", "second": "y", "third": "poison"}.items()):
+        steps.land(f"{name}/a.csv", f"{HEADER}{number},2026-01-0{1 if number < 2 else 2},{text}\n")
+        steps.land(f"{name}/_SUCCESS")
+    with pytest.raises(TerminalFailure, match="too many days"):
+        steps.run()
+    assert steps.rows() == []
+    assert {state.partition(":")[0] for state in steps.files().values()} == {"seen"}
+    with pytest.raises(TerminalFailure, match="no batch could be loaded"):
+        steps.run(prefix=f"{steps.name}/third/")
+    assert put_aside(steps) == {"third/a.csv", "third/a.csv.json"}
+    assert steps.run()
+    assert steps.rows() == [(1, "y")]
+    assert steps.files()["first/a.csv"].startswith("held: late: the newer set of")
