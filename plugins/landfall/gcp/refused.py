@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from include.ledger.plan import PlannedFile
 
 log = logging.getLogger(__name__)
+
+# What a cause names that is another one in each batch: addresses, Parquet files, tables, hashes, places.
+_VARYING = re.compile(r"gs://\S+|[\w-]+\.parquet|`[^`]*`|[0-9a-f]{16,}|\d+")
 
 Loaded = tuple[dict[str, Any], "list[PlannedFile]"]
 
@@ -81,7 +85,7 @@ def is_common(refused: Mapping[int, RefusedData], batches: int) -> bool:
         batches: how many there were.
     """
     # The job's name stands before it.
-    causes = {str(failure).partition(": ")[2] for failure in refused.values()}
+    causes = {_VARYING.sub("…", str(failure).partition(": ")[2]) for failure in refused.values()}
     return 1 < batches == len(refused) and len(causes) == 1
 
 

@@ -25,7 +25,7 @@ def test_all_batches_are_loaded_but_those_whose_own_data_are_refused(numbers: se
     def load(done: Mapping[int, str]) -> Loaded:
         tried.append(sorted(done))
         if bad & done.keys():
-            raise RefusedData(f"job {tried}: of {sorted(bad & done.keys())}")
+            raise RefusedData(f"job {tried}: of {[chr(ord('A') + number) for number in sorted(bad & done.keys())]}")
         return {"commit": f"c{len(tried)}", "added": ["x"], "left": 0, "loaded": len(done)}, []
 
     apart = load_apart(load, dict.fromkeys(numbers, "m"), "append")
@@ -65,6 +65,24 @@ def test_sets_that_may_share_a_day_are_not_tried_apart() -> None:
 def test_what_all_batches_are_refused_for_is_of_no_file(causes: list[str], batches: int, common: bool) -> None:
     refused = {n: RefusedData(f"BigQuery job landfall-{n}: {cause}") for n, cause in enumerate(causes)}
     assert is_common(refused, batches) == common
+
+
+@pytest.mark.parametrize(
+    ("cause", "common"),
+    [
+        ("Provided Parquet is wrong. File: gs://work/items/batches/{id}/good-0000{n}.parquet", True),
+        ("Error while reading part good-0000{n}.parquet, row 1{n}: no column x", True),
+        ("Not found: column x in `landfall-local.landfall_staging.items_{id}_rows`", True),
+        ("Not found: column x in landfall-local:landfall_staging.items_{id}_rows at [{n}:1]", True),
+        ("Provided Parquet is wrong: {word}. File: gs://work/items/batches/{id}/good-00000.parquet", False),
+    ],
+    ids=["address", "file", "quoted", "hash", "other"],
+)
+def test_a_cause_is_the_same_whatever_file_table_or_place_it_names(cause: str, common: bool) -> None:
+    refused = {
+        n: RefusedData(f"BigQuery job landfall-{n}: {cause.format(n=n, id=f'{n:032x}', word='ab'[n])}") for n in (0, 1)
+    }
+    assert is_common(refused, 2) is common
 
 
 @pytest.fixture
