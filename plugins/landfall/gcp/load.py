@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -19,6 +20,17 @@ if TYPE_CHECKING:
 
 
 _OVERTAKEN = "given_up: another run was faster with a part of its batch; the rest is planned anew"
+
+
+@dataclass
+class _Tries:
+    """What all loads of one run have come to know.
+
+    Args:
+        proved: a commit without any file went well.
+    """
+
+    proved: bool = False
 
 
 class LoadBatches(BaseOperator):
@@ -47,7 +59,7 @@ class LoadBatches(BaseOperator):
         from landfall.gcp.failures import GIVEN_UP, given_up, refused
         from landfall.gcp.landing import Site
         from landfall.gcp.plan_file import transformed
-        from landfall.gcp.refused import is_common, load_apart
+        from landfall.gcp.refused import load_apart
 
         site = Site.of(self.dataset)
         plan_uri, plan, done = transformed(site, context, "plan", self.manifests)
@@ -56,22 +68,22 @@ class LoadBatches(BaseOperator):
         if not done:
             dead = self._give_up(context, site, plan, reasons)
             raise TerminalFailure(_nothing(plan, dead), files=[file.uri for file in plan.files])
+        load = functools.partial(self._load, site, plan, _Tries())
         try:
-            apart = load_apart(functools.partial(self._load, site, plan), done, site.dataset.pipeline.load.mode)
-            if is_common(apart.refused, len(done)):
-                raise next(iter(apart.refused.values()))
+            apart = load_apart(load, done, site.dataset.pipeline.load.mode)
         except TerminalFailure:
             self._give_up(context, site, plan, reasons)
             committable = (file for number in done for file in plan.batches[number].files)
             let_go(site, plan.run_id, {file.file_id: GIVEN_UP for file in committable})
             raise
         reasons |= refused(site, plan, apart.refused, context["ti"].try_number)
+        reasons |= {file.file_id: GIVEN_UP for number in apart.untried for file in plan.batches[number].files}
         dead = self._give_up(context, site, plan, reasons)
         let_go(site, plan.run_id, {file.file_id: _OVERTAKEN for file in apart.left})
         if not apart.results:
             said = "\n".join(f"batch {number}: {failure}" for number, failure in sorted(apart.refused.items()))
             raise TerminalFailure(f"no batch could be loaded{_dead(dead)}.\n{said}", files=[f.uri for f in plan.files])
-        failed = sorted({*failed, *apart.refused})
+        failed = sorted({*failed, *apart.refused, *apart.untried})
         return {"plan": plan_uri, "failed": failed, "dead": dead, **apart.result}
 
     def _give_up(self, context: Context, site: Site, plan: Plan, reasons: Mapping[str, str]) -> list[str]:
@@ -94,7 +106,9 @@ class LoadBatches(BaseOperator):
         ]
         return [file.uri for file in bury(context, site, groups, let_go=True)]
 
-    def _load(self, site: Site, plan: Plan, done: Mapping[int, str]) -> tuple[dict[str, Any], list[PlannedFile]]:
+    def _load(
+        self, site: Site, plan: Plan, tries: _Tries, done: Mapping[int, str]
+    ) -> tuple[dict[str, Any], list[PlannedFile]]:
         """Commit batches in one transaction; returns what is told of it, and the files that other runs left open.
 
         Raises:
@@ -134,8 +148,10 @@ class LoadBatches(BaseOperator):
         try:
             name, batches, left = commit_brought(site, commit, brought)
         except RefusedData:
-            with of_no_file():
-                commit_nothing(site, commit, plan.run_id)
+            if not tries.proved:
+                with of_no_file():
+                    commit_nothing(site, commit, plan.run_id)
+                tries.proved = True
             raise
         added = [column.name for column in drift.added]
         return {"commit": name, "added": added, "left": len(left), **_totals(batches)}, left
