@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -28,9 +28,11 @@ class _Tries:
 
     Args:
         proved: a commit without any file went well.
+        added: the contract's columns that the target got; a load that is refused keeps them.
     """
 
     proved: bool = False
+    added: list[str] = field(default_factory=list)
 
 
 class LoadBatches(BaseOperator):
@@ -68,9 +70,9 @@ class LoadBatches(BaseOperator):
         if not done:
             dead = self._give_up(context, site, plan, reasons)
             raise TerminalFailure(_nothing(plan, dead), files=[file.uri for file in plan.files])
-        load = functools.partial(self._load, site, plan, _Tries())
+        tries = _Tries()
         try:
-            apart = load_apart(load, done, site.dataset.pipeline.load.mode)
+            apart = load_apart(functools.partial(self._load, site, plan, tries), done, site.dataset.pipeline.load.mode)
         except TerminalFailure:
             self._give_up(context, site, plan, reasons)
             committable = (file for number in done for file in plan.batches[number].files)
@@ -84,7 +86,7 @@ class LoadBatches(BaseOperator):
             said = "\n".join(f"batch {number}: {failure}" for number, failure in sorted(apart.refused.items()))
             raise TerminalFailure(f"no batch could be loaded{_dead(dead)}.\n{said}", files=[f.uri for f in plan.files])
         failed = sorted({*failed, *apart.refused, *apart.untried})
-        return {"plan": plan_uri, "failed": failed, "dead": dead, **apart.result}
+        return {"plan": plan_uri, "failed": failed, "dead": dead, "added": tries.added, **apart.result}
 
     def _give_up(self, context: Context, site: Site, plan: Plan, reasons: Mapping[str, str]) -> list[str]:
         """Let go of the files of failed batches; returns the addresses of those that have failed too often.
@@ -130,6 +132,7 @@ class LoadBatches(BaseOperator):
         with of_no_file():
             admitted = [file["file_id"] for file in files if file["state"] == "loaded"]
             drift = ready_target(site, joined(manifests, admitted))
+        tries.added += [column.name for column in drift.added]
         name = commit_id((plan.batches[number].batch_id for number in manifests), plan.run_id)
         rows = stage_rows(site, manifests, f"{self.dataset}_{name}_rows", drift)
         with of_no_file():
@@ -153,8 +156,7 @@ class LoadBatches(BaseOperator):
                     commit_nothing(site, commit, plan.run_id)
                 tries.proved = True
             raise
-        added = [column.name for column in drift.added]
-        return {"commit": name, "added": added, "left": len(left), **_totals(batches)}, left
+        return {"commit": name, "left": len(left), **_totals(batches)}, left
 
 
 def _nothing(plan: Plan, dead: Sequence[str]) -> str:

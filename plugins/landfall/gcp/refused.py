@@ -49,7 +49,6 @@ class Apart:
         counts = [name for name, value in self.results[0].items() if isinstance(value, int)]
         return {
             "commit": ", ".join(filter(None, (result["commit"] for result in self.results))),
-            "added": list(dict.fromkeys(name for result in self.results for name in result["added"])),
             **{name: sum(result[name] for result in self.results) for name in counts},
         }
 
