@@ -53,12 +53,13 @@ def reconciliation(dataset: Dataset, ledger: Ledger) -> str:
     A replay's rows are of the file whose records they are; they are counted as loaded, too.
 
     Left out are files that a later commit superseded or loaded again: their rows are no longer this run's. `later` says
-    whether another commit of the dataset came after: in `merge` and `replace_partition` it may have taken rows out.
+    whether another commit of the dataset came after, of this run or another: in `merge` and `replace_partition` it may
+    have taken rows out.
     """
     return (
         f"SELECT f.file_id, f.name, f.loaded + IFNULL(MAX(r.rows_in), 0) AS loaded, COUNT(t.{FILE_ID}) AS present,"
         f" IFNULL((SELECT MAX(o.at) FROM {ledger.table('files')} AS o WHERE o.dataset = @dataset"
-        " AND o.state = 'loaded' AND o.run_id != @run_id) >= f.at, FALSE) AS later"
+        " AND o.state = 'loaded') > f.at, FALSE) AS later"
         f" FROM {ledger.table('files_current')} AS f LEFT JOIN {target(dataset, ledger)} AS t"
         f" ON t.{FILE_ID} = f.file_id"
         " LEFT JOIN (SELECT file_id, of_batch, COUNT(*) AS rows_in"

@@ -55,6 +55,13 @@ def test_days_that_a_later_run_replaced_are_seen_to_be_so(warehouse: Warehouse) 
     assert counted(bench, "one") == {"a.csv": (2, 1, True)}
 
 
+def test_days_that_a_later_commit_of_the_same_run_replaced_are_seen_to_be_so(warehouse: Warehouse) -> None:
+    bench = Bench(warehouse, "replace_partition")
+    bench.commit({"a.csv": [(1, DAY, "x"), (2, OTHER_DAY, "y")]}, run="one")
+    bench.commit({"b.csv": [(3, OTHER_DAY, "z")]}, run="one")
+    assert counted(bench, "one") == {"a.csv": (2, 1, True), "b.csv": (1, 1, False)}
+
+
 @pytest.mark.parametrize(
     ("mode", "later", "fewer"),
     [("append", True, False), ("append", False, False), ("merge", False, True), ("replace_partition", True, True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
 
 
 _OVERTAKEN = "given_up: another run was faster with a part of its batch; the rest is planned anew"
+
+
+@dataclass
+class _Tries:
+    """What all loads of one run have come to know.
+
+    Args:
+        proved: a commit without any file went well.
+        added: the contract's columns that the target got; a load that is refused keeps them.
+    """
+
+    proved: bool = False
+    added: list[str] = field(default_factory=list)
 
 
 class LoadBatches(BaseOperator):
@@ -47,7 +61,7 @@ class LoadBatches(BaseOperator):
         from landfall.gcp.failures import GIVEN_UP, given_up, refused
         from landfall.gcp.landing import Site
         from landfall.gcp.plan_file import transformed
-        from landfall.gcp.refused import is_common, load_apart
+        from landfall.gcp.refused import load_apart
 
         site = Site.of(self.dataset)
         plan_uri, plan, done = transformed(site, context, "plan", self.manifests)
@@ -56,23 +70,23 @@ class LoadBatches(BaseOperator):
         if not done:
             dead = self._give_up(context, site, plan, reasons)
             raise TerminalFailure(_nothing(plan, dead), files=[file.uri for file in plan.files])
+        tries = _Tries()
         try:
-            apart = load_apart(functools.partial(self._load, site, plan), done)
-            if is_common(apart.refused, len(done)):
-                raise next(iter(apart.refused.values()))
+            apart = load_apart(functools.partial(self._load, site, plan, tries), done, site.dataset.pipeline.load.mode)
         except TerminalFailure:
             self._give_up(context, site, plan, reasons)
             committable = (file for number in done for file in plan.batches[number].files)
             let_go(site, plan.run_id, {file.file_id: GIVEN_UP for file in committable})
             raise
         reasons |= refused(site, plan, apart.refused, context["ti"].try_number)
+        reasons |= {file.file_id: GIVEN_UP for number in apart.untried for file in plan.batches[number].files}
         dead = self._give_up(context, site, plan, reasons)
         let_go(site, plan.run_id, {file.file_id: _OVERTAKEN for file in apart.left})
         if not apart.results:
             said = "\n".join(f"batch {number}: {failure}" for number, failure in sorted(apart.refused.items()))
             raise TerminalFailure(f"no batch could be loaded{_dead(dead)}.\n{said}", files=[f.uri for f in plan.files])
-        failed = sorted({*failed, *apart.refused})
-        return {"plan": plan_uri, "failed": failed, "dead": dead, **apart.result}
+        failed = sorted({*failed, *apart.refused, *apart.untried})
+        return {"plan": plan_uri, "failed": failed, "dead": dead, "added": tries.added, **apart.result}
 
     def _give_up(self, context: Context, site: Site, plan: Plan, reasons: Mapping[str, str]) -> list[str]:
         """Let go of the files of failed batches; returns the addresses of those that have failed too often.
@@ -94,7 +108,9 @@ class LoadBatches(BaseOperator):
         ]
         return [file.uri for file in bury(context, site, groups, let_go=True)]
 
-    def _load(self, site: Site, plan: Plan, done: Mapping[int, str]) -> tuple[dict[str, Any], list[PlannedFile]]:
+    def _load(
+        self, site: Site, plan: Plan, tries: _Tries, done: Mapping[int, str]
+    ) -> tuple[dict[str, Any], list[PlannedFile]]:
         """Commit batches in one transaction; returns what is told of it, and the files that other runs left open.
 
         Raises:
@@ -116,6 +132,7 @@ class LoadBatches(BaseOperator):
         with of_no_file():
             admitted = [file["file_id"] for file in files if file["state"] == "loaded"]
             drift = ready_target(site, joined(manifests, admitted))
+        tries.added += [column.name for column in drift.added]
         name = commit_id((plan.batches[number].batch_id for number in manifests), plan.run_id)
         rows = stage_rows(site, manifests, f"{self.dataset}_{name}_rows", drift)
         with of_no_file():
@@ -134,11 +151,12 @@ class LoadBatches(BaseOperator):
         try:
             name, batches, left = commit_brought(site, commit, brought)
         except RefusedData:
-            with of_no_file():
-                commit_nothing(site, commit, plan.run_id)
+            if not tries.proved:
+                with of_no_file():
+                    commit_nothing(site, commit, plan.run_id)
+                tries.proved = True
             raise
-        added = [column.name for column in drift.added]
-        return {"commit": name, "added": added, "left": len(left), **_totals(batches)}, left
+        return {"commit": name, "left": len(left), **_totals(batches)}, left
 
 
 def _nothing(plan: Plan, dead: Sequence[str]) -> str:

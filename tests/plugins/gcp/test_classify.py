@@ -141,6 +141,12 @@ def test_a_job_that_failed_is_no_outage_for_the_service_told_of_it(error: Except
     assert not getattr(failure, "outage", False)
 
 
+def test_a_jobs_own_reason_counts_before_those_of_its_errors() -> None:
+    error = answer(403, "Permission denied", "invalidQuery")
+    assert type(classify_job(error, "job", "accessDenied")) is TerminalFailure
+    assert type(classify_job(error, "job", "invalidQuery")) is RefusedData
+
+
 def test_what_the_service_asks_for_is_carried_along() -> None:
     failure = classify_storage(answer(503, Retry_After="120"), "read")
     assert isinstance(failure, TransientFailure)

@@ -101,10 +101,10 @@ def classify_job(error: Exception, what: str, reason: str = "") -> Failure | Non
     Args:
         error: of the job, or of the call that asked for its rows.
         what: what was tried, with the job's name.
-        reason: of the job's failure, as the job has it.
+        reason: of the job's failure, as the job has it; it counts alone, for of several errors it is the job's.
     """
     failure = classify_warehouse(error, what)
-    if type(failure) is TerminalFailure and {reason, *_reasons(error)} & _REFUSED:
+    if type(failure) is TerminalFailure and ({reason} if reason else _reasons(error)) & _REFUSED:
         return RefusedData(str(failure))
     if not isinstance(failure, TransientFailure):
         return failure
