@@ -61,7 +61,7 @@ chaos:  ## kill, cut and race runs on purpose and look what is lost: SCHEDULES=1
 		$(if $(WHOLE),--airflow "$(WHOLE)") $(if $(PAIRS),--pairs "$(PAIRS)") $(ARGS)
 
 fire:  ## the tests of racing and replaying in every mode, which `make test` runs in one each
-	@bash local/test.sh "$(AIRFLOW)" -m fire tests/ledger tests/plugins $(ARGS)
+	@bash local/test.sh "$(AIRFLOW)" -m fire tests/ledger tests/plugins tests/faults $(ARGS)
 
 fuzz:  ## look for bytes that break framers and parsers, for SECONDS=60; finds go to build/fuzz
 	@$(ENVIRONMENTS) fuzz
