@@ -31,7 +31,7 @@ def status(
     from cli.folders import chosen_folders, settings
     from cli.ledger import LedgerReader
     from cli.show import print_json
-    from cli.waiting import find_waiting, print_waiting
+    from cli.waiting import advice, find_waiting, print_waiting
 
     if dataset:
         chosen_folders([dataset])
@@ -41,7 +41,7 @@ def status(
     files = reader.files(dataset or "", limit) if known else []
     waiting, unknown = find_waiting(reader if known else None, _datasets(dataset), dataset or "")
     if json:
-        listed = [{**dataclasses.asdict(file), "advice": advice(file.state)} for file in files]
+        listed = [{**dataclasses.asdict(file), "advice": advice(file.state, file.name, file.dataset)} for file in files]
         print_json({"files": listed, "waiting": [item.as_json() for item in waiting], "unknown": unknown})
     else:
         print_files(files)
@@ -66,14 +66,6 @@ def _datasets(wanted: str | None) -> list[Dataset]:
         except SpecError:
             continue
     return found
-
-
-def advice(state: str) -> str:
-    """Return what a person can do about files in a state; empty where nothing is to be done."""
-    return {
-        "held": "mend the file and land it again, `landfall release FILE`, or `landfall reject FILE --reason TEXT`",
-        "dead_lettered": "mend the cause and `landfall retry FILE`, or land a mended file",
-    }.get(state, "")
 
 
 def print_files(files: Sequence[LedgerFile]) -> None:

@@ -45,18 +45,29 @@ class Waits:
     @property
     def then(self) -> str:
         """The command that deals with it."""
-        # A name may hold anything; this is to be copied into a shell.
-        name, of = shlex.quote(self.example), f"--dataset {self.dataset}"
-        return {
-            "held": f"land it again, mended; or landfall release {name} {of}; or reject it likewise, with --reason WHY",
-            "dead_lettered": f"mend the cause, then landfall retry {name} {of}",
-            "quarantined": f"mend the contract; landfall replay {self.dataset} says what would pass, --apply loads it",
-            INCOMPLETE: f"its sender lands it; by hand landfall drop {self.dataset} FILE..., --complete for a marker",
-        }[self.kind]
+        return advice(self.kind, self.example, self.dataset)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
         return {**asdict(self), "then": self.then}
+
+
+def advice(kind: str, name: str, dataset: str) -> str:
+    """Return the command that deals with what waits; empty where nothing does.
+
+    Args:
+        kind: as `Waits` has it, or the state of a file.
+        name: of the file.
+        dataset: the file's.
+    """
+    # A name may hold anything; this is to be copied into a shell.
+    file = f"{shlex.quote(name)} --dataset {dataset}"
+    return {
+        "held": f"land it again, mended; or landfall release {file}; or reject it likewise, with --reason WHY",
+        "dead_lettered": f"mend the cause, then landfall retry {file}",
+        "quarantined": f"mend the contract; landfall replay {dataset} says what would pass, --apply loads it",
+        INCOMPLETE: f"its sender lands it; by hand landfall drop {dataset} FILE..., --complete for a marker",
+    }.get(kind, "")
 
 
 def find_waiting(
