@@ -95,8 +95,9 @@ def open_sql(ledger: Ledger, choice: Choice) -> str:
 def kept_sql(ledger: Ledger, choice: Choice, needed: str) -> str:
     """Return the query for what is kept of the chosen open records of some files: their bytes, and how the file began.
 
-    Parameters: those of `open_sql`, @ids (file ids), @most and @most_records: bytes, and records that have them. Such
-    records beyond are left out. One that cannot be read is there in any case, and takes no room.
+    The latter stands with the first record of a file alone, or with two. Parameters: those of `open_sql`, @ids (file
+    ids), @most and @most_records: bytes, and records that have them. Such records beyond are left out. One that cannot
+    be read is there in any case, and takes no room.
 
     Args:
         needed: the part of an opening without which nothing can be read; see `include.engine.kept.needed_opening`.
@@ -110,8 +111,11 @@ def kept_sql(ledger: Ledger, choice: Choice, needed: str) -> str:
     opened = f" AND IFNULL(JSON_VALUE(f.opening, '$.{needed}'), '') != ''" if needed else ""
     readable = f"(q.raw IS NOT NULL{opened})"
     so_far = f"OVER ({order} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+    # How a file began may be long: once is enough, of the records that have bytes and of those that have none.
+    first = f"ROW_NUMBER() OVER (PARTITION BY q.file_id, q.of_batch, {readable} {order}) = 1"
     return (
-        "SELECT * FROM (SELECT q.file_id, q.record, q.line, q.byte_length, q.key_id, f.opening,"
+        "SELECT * FROM (SELECT q.file_id, q.record, q.line, q.byte_length, q.key_id,"
+        f" IF({first}, f.opening, NULL) AS opening,"
         f" IF({readable}, q.raw, NULL) AS raw, {readable} AS readable,"
         f" SUM(IF({readable}, q.byte_length, 0)) {so_far} AS bytes_so_far,"
         f" SUM(IF({readable}, 1, 0)) {so_far} AS records_so_far, ROW_NUMBER() OVER ({order}) AS place"

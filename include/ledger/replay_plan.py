@@ -95,17 +95,12 @@ def make_replay_plan(
         left: file id to what is left of the files that are gone.
     """
     own = own_keys(dataset, keys)
-    gone_ids = [file.landed.file_id for file in files if file.landed.file_id not in where]
-    rest = {name: left[name] for name in gone_ids}
-    groups: dict[str, list[OpenFile]] = {}
-    for file in files:
-        found = rest.get(file.landed.file_id)
-        readable = file if found is None else file.narrowed(found.records)
-        if readable.records:
-            groups.setdefault(file.of_batch, []).append(readable)
-    kept = dict(list(groups.items())[:MAX_BATCHES])
+    gone = [file for file in files if file.landed.file_id not in where]
+    rest = {file.landed.file_id: left[file.landed.file_id] for file in gone}
+    groups = _by_batch(files, rest)
+    taken, later = groups[:MAX_BATCHES], groups[MAX_BATCHES:]
     batches = []
-    for number, (of_batch, members) in enumerate(kept.items()):
+    for number, members in enumerate(taken):
         content = _selection(members, rest)
         name = batch_id(
             [file.landed.file_id for file in members],
@@ -113,19 +108,18 @@ def make_replay_plan(
             references=[reference.uri for reference in references.values()],
             engine=engine,
             keys=own,
-            epoch=f"replay:{of_batch}:{content_hash(content)}",
+            epoch=f"replay:{members[0].of_batch}:{content_hash(content)}",
         )
         planned = tuple(pinned(where.get(f.landed.file_id, f.landed), file_id=f.landed.file_id) for f in members)
         batches.append(PlannedBatch(number=number, batch_id=name, files=planned, chosen=keep(content)))
-    gone = [(file, rest[file.landed.file_id]) for file in files if file.landed.file_id in rest]
     replay = Replay(
         dry_run=dry_run,
         file=choice.file,
         rule=choice.rule,
-        files=tuple(_replayed(f, gone=f.landed.file_id in rest) for members in kept.values() for f in members),
-        lost=_lost(gone),
-        later=sum(len(f.records) for name, members in groups.items() if name not in kept for f in members)
-        + sum(len(found.later) for _, found in gone),
+        files=tuple(_replayed(f, gone=f.landed.file_id in rest) for members in taken for f in members),
+        lost=_lost(gone, rest),
+        later=sum(len(f.records) for members in later for f in members)
+        + sum(len(rest[f.landed.file_id].later) for f in gone),
     )
     return Plan(
         run_id=run_id,
@@ -144,11 +138,22 @@ def _selection(files: Sequence[OpenFile], rest: Mapping[str, Left]) -> bytes:
     return json.dumps({"files": chosen, **({"kept": kept} if kept else {})}, sort_keys=True).encode()
 
 
-def _lost(gone: Iterable[tuple[OpenFile, Left]]) -> dict[str, dict[str, list[int]]]:
+def _by_batch(files: Iterable[OpenFile], rest: Mapping[str, Left]) -> list[list[OpenFile]]:
+    """Return files by the batch that loaded them, each with those records that can be read."""
+    groups: dict[str, list[OpenFile]] = {}
+    for file in files:
+        found = rest.get(file.landed.file_id)
+        readable = file if found is None else file.narrowed(found.records)
+        if readable.records:
+            groups.setdefault(file.of_batch, []).append(readable)
+    return list(groups.values())
+
+
+def _lost(gone: Iterable[OpenFile], rest: Mapping[str, Left]) -> dict[str, dict[str, list[int]]]:
     """Return why records cannot be read, address by address: of one there may be several versions."""
     lost: dict[str, dict[str, list[int]]] = {}
-    for file, found in gone:
-        for why, numbers in found.lost.items():
+    for file in gone:
+        for why, numbers in rest[file.landed.file_id].lost.items():
             lost.setdefault(file.uri, {}).setdefault(why, []).extend(numbers)
     return lost
 
