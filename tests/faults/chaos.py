@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import queue
 import random
 import shlex
 import signal
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ from local.settings import airflow_settings
 ROOT = Path(__file__).resolve().parent.parent.parent
 STEPS = 14
 """Actions of a schedule at most."""
+WRITTEN_SECONDS = 30
+"""How often the report is written while it grows: hours of work are not lost with the process."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,13 +67,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"and {pairs} pairs, in {options.processes} processes"
     )
     began = time.monotonic()
-    told = _run_workers(options, console)
-    report = _report(options, told, time.monotonic() - began)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(report, encoding="utf-8")
-    bad = [line for line in told if line.get("result", "ok") != "ok" or "failure" in line]
-    for line in bad:
-        console.print(line.get("failure") or _pair_failure(line))
+    told: list[dict[str, Any]] = []
+    written = 0.0
+    for line in _run_workers(options, console):
+        told.append(line)
+        if failure := _failure(line):
+            console.print(failure)
+        if time.monotonic() - written > WRITTEN_SECONDS:
+            _write(options, told, began)
+            written = time.monotonic()
+    _write(options, told, began)
+    bad = [line for line in told if _failure(line)]
     console.print(f"{'FAILED' if bad else 'all well'}; the table is in {options.out}")
     return 1 if bad else 0
 
@@ -86,15 +93,27 @@ def _complete(options: argparse.Namespace) -> None:
     options.airflow = min(options.airflow, options.schedules)
 
 
-def _pair_failure(line: dict[str, Any]) -> str:
-    """Say what is wrong with a pair, and how to try it again."""
+def _failure(line: dict[str, Any]) -> str:
+    """Say what is wrong with what a process told, and how to try it again; empty where all is well."""
+    if "failure" in line:
+        return str(line["failure"])
+    if line.get("result", "ok") == "ok":
+        return ""
     named = " ".join(map(shlex.quote, (line["place"], line["fault"], line["mode"])))
     again = f'make chaos ARGS="--pair {named}"'
     return f"{line['place']} x {line['fault']} ({line['mode']}): {line['result']}\nonce more: {again}"
 
 
-def _run_workers(options: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = []
+def _run_workers(options: argparse.Namespace, console: Console) -> Iterator[dict[str, Any]]:
+    """Yield what the processes tell, until all have ended."""
+    told: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+
+    def follow(number: int) -> None:
+        try:
+            _follow(options, number, told.put)
+        finally:
+            told.put(None)
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -108,23 +127,20 @@ def _run_workers(options: argparse.Namespace, console: Console) -> list[dict[str
             "schedule": progress.add_task("schedules", total=options.schedules - options.airflow),
             "airflow": progress.add_task("through Airflow", total=options.airflow),
         }
-
-        def take(line: dict[str, Any]) -> None:
-            told.append(line)
+        for number in range(options.processes):
+            threading.Thread(target=follow, args=(number,)).start()
+        running = options.processes
+        while running:
+            line = told.get()
+            if line is None:
+                running -= 1
+                continue
+            yield line
             if line["kind"] in bars:
                 progress.update(bars[line["kind"]], advance=1, total=line.get("of"))
                 done = int(progress.tasks[bars[line["kind"]]].completed)
                 if not console.is_terminal and done % (1 if line["kind"] == "airflow" else 50) == 0:
                     console.print(f"{line['kind']} {done}")
-
-        workers = [
-            threading.Thread(target=_follow, args=(options, number, take)) for number in range(options.processes)
-        ]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-    return told
 
 
 def _follow(options: argparse.Namespace, number: int, take: Callable[[dict[str, Any]], None]) -> None:
@@ -262,6 +278,11 @@ def _schedules(where: Any, count: int, seed: int) -> str:
         again = f"make chaos SCHEDULES={count} WHOLE=0 PAIRS=0 SEED={seed} ARGS='--processes 1'"
         return f"{''.join(traceback.format_exception_only(error))}\n{notes}\nseed {seed}; once more: {again}"
     return ""
+
+
+def _write(options: argparse.Namespace, told: Sequence[dict[str, Any]], began: float) -> None:
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(_report(options, told, time.monotonic() - began), encoding="utf-8")
 
 
 def _report(options: argparse.Namespace, told: Sequence[dict[str, Any]], seconds: float) -> str:

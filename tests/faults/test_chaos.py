@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.faults.airflow_schedules import draw
-from tests.faults.chaos import _complete, _is_named, _pair_failure
+from tests.faults.chaos import _complete, _failure, _is_named
 from tests.faults.faults import LoseAnswer, Truncate
 from tests.faults.histories import HISTORIES
 from tests.faults.pairs import crash, strike
@@ -62,7 +62,7 @@ def test_a_pair_that_failed_is_found_again_by_its_name() -> None:
 
     def found(*pair: str) -> list[int]:
         line = dict(zip(("place", "fault", "mode"), pair, strict=True)) | {"result": "lost: a row"}
-        command = shlex.split(_pair_failure(line).rpartition("once more: ")[2])
+        command = shlex.split(_failure(line).rpartition("once more: ")[2])
         _, flag, *named = shlex.split(command[2].replace("ARGS=", "ARGS= "))
         assert flag == "--pair"
         return [number for number, judge in enumerate(pairs) if _is_named(judge, named)]
