@@ -21,4 +21,4 @@ fi
 "$python" -m local.environments "airflow-$version" function emulators --dev
 # Sets and replays run below Airflow there; whole runs of both are among the DAG tests.
 exec "build/env/airflow-$version/bin/python" -m pytest -n "${WORKERS:-4}" --dist loadfile tests/dags tests/plugins \
-    --ignore tests/plugins/gcp/test_sets.py --ignore tests/plugins/gcp/test_replay.py "$@"
+    --ignore tests/plugins/gcp/test_sets.py --ignore tests/plugins/gcp/replay "$@"

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.environment import leading
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("LANDFALL_SHARED") or ROOT.parent / "shared")
 
@@ -58,9 +60,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
 @pytest.fixture
 def in_cloud(cloud: object, monkeypatch: pytest.MonkeyPatch) -> object:
     """The embedded cloud, with the environment that leads the clients to it."""
-    for name, value in cloud.environ().items():  # type: ignore[attr-defined]
-        if not name.startswith("AIRFLOW_") or name.startswith("AIRFLOW_CONN_"):
-            monkeypatch.setenv(name, value)
+    for name, value in leading(cloud.environ()).items():  # type: ignore[attr-defined]
+        monkeypatch.setenv(name, value)
     return cloud
 
 

@@ -22,22 +22,11 @@ from landfall.gcp.plan import PlanRun
 from landfall.gcp.transform import TransformBatch
 from landfall.gcp.verify import VerifyLoad
 from landfall.gcp.warehouse import Warehouse
+from tests.plugins.gcp.steps import CONTRACT
 
 ROWS = 20
-_CONTRACT = """
-kind: DataContract
-apiVersion: v3.1.0
-id: small
-version: 1.0.0
-status: active
-team: {name: tests}
-schema:
-  - name: items
-    properties:
-      - {name: id, logicalType: integer, primaryKey: true}
-      - {name: day, logicalType: date, required: true, partitioned: true}
-      - {name: name, logicalType: string, logicalTypeOptions: {maxLength: 60}}
-      - {name: price, logicalType: number, physicalType: "NUMERIC(10, 2)"}
+_CONTRACT = f"""{CONTRACT.replace("maxLength: 20", "maxLength: 60").rstrip()}
+      - {{name: price, logicalType: number, physicalType: "NUMERIC(10, 2)"}}
 """
 _PIPELINE = """
 source: {{uri: "gs://{{landing}}/{name}/*.csv"}}

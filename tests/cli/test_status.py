@@ -24,7 +24,10 @@ runner = CliRunner()
 
 @pytest.fixture
 def client(in_cloud: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """A client, with no ledger and no set in the landing bucket: other tests may have left one there."""
     monkeypatch.setenv("LANDFALL_OPS_DATASET", "status_ops")
+    for blob in storage_client(settings()).bucket("landfall-landing").list_blobs(prefix="inventory/"):
+        blob.delete()
     made = bigquery_client(settings())
     yield made
     made.delete_dataset("status_ops", delete_contents=True, not_found_ok=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.environment import leading
 from tests.faults.cloud import FaultyCloud, faulty_cloud
 from tests.faults.proxy import Proxies
 
@@ -20,9 +21,8 @@ def behind_proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyC
 @pytest.fixture
 def proxies(behind_proxies: FaultyCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
     """The proxies, with no rules yet, and the environment that leads the clients through them."""
-    for name, value in behind_proxies.environ().items():
-        if not name.startswith("AIRFLOW_") or name.startswith("AIRFLOW_CONN_"):
-            monkeypatch.setenv(name, value)
+    for name, value in leading(behind_proxies.environ()).items():
+        monkeypatch.setenv(name, value)
     behind_proxies.proxies.play()
     yield behind_proxies.proxies
     behind_proxies.proxies.play()

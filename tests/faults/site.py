@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.crashpoints import VARIABLE
+from tests.environment import leading
 from tests.faults.cloud import faulty_cloud
 
 if TYPE_CHECKING:
@@ -73,21 +74,25 @@ def site(ended: Callable[[str], None]) -> Iterator[Site]:
         _enter(behind.cloud.environ())
         found = clients()
         _enter(behind.environ())
-        _hurry()
+        hurry()
         _import_all()
         yield Site(bombs, behind.proxies, *found, ended)
 
 
-def _hurry() -> None:
-    """Make every wait short, here and in the children: a thousand schedules wait very often."""
+def hurry(put: Callable[[Any, str, Any], None] = setattr) -> None:
+    """Make every wait short, here and in the children: a thousand schedules wait very often.
+
+    Args:
+        put: sets an attribute; a test gives its monkeypatch's, and puts LANDFALL_LEASE back itself.
+    """
     from include import breaker
     from include.backoff import Backoff
     from landfall.gcp import calls, warehouse
 
-    calls.BACKOFF = Backoff(base=0.02, jitter=0.02, cap=0.2)
-    warehouse._RACE_BACKOFF = Backoff(base=0.02, jitter=0.1, cap=0.5)
-    warehouse._POLL_SECONDS = 0.05
-    breaker.Rules = functools.partial(breaker.Rules, cool_down=0.5, lease=5.0)  # type: ignore[assignment,misc]
+    put(calls, "BACKOFF", Backoff(base=0.02, jitter=0.02, cap=0.2))
+    put(warehouse, "_RACE_BACKOFF", Backoff(base=0.02, jitter=0.1, cap=0.5))
+    put(warehouse, "_POLL_SECONDS", 0.05)
+    put(breaker, "Rules", functools.partial(breaker.Rules, cool_down=0.5, lease=5.0))
     os.environ["LANDFALL_LEASE"] = "1s"
 
 
@@ -104,7 +109,7 @@ def _import_all() -> None:
 
 
 def _enter(environment: Mapping[str, str]) -> None:
-    os.environ.update({n: v for n, v in environment.items() if not n.startswith("AIRFLOW_") or "_CONN_" in n})
+    os.environ.update(leading(environment))
 
 
 def clients() -> tuple[Any, Any, Any]:

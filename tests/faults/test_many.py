@@ -6,27 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from include.backoff import Backoff
-from landfall.gcp import calls, warehouse
 from tests.faults.many import AGAIN, ARRIVING, FIRST, ManyFiles, all_at_once
-from tests.faults.site import Site
+from tests.faults.site import Site, clients, hurry
 from tests.faults.world import Mode
 
 
 @pytest.fixture
 def site(in_cloud: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """The embedded cloud as a world sees it; who races there does not wait for seconds."""
-    from google.cloud import storage
-
-    monkeypatch.setattr(calls, "BACKOFF", Backoff(base=0.02, jitter=0.02, cap=0.2))
-    monkeypatch.setattr(warehouse, "_RACE_BACKOFF", Backoff(base=0.02, jitter=0.1, cap=0.5))
-    monkeypatch.setattr(warehouse, "_POLL_SECONDS", 0.05)
-    monkeypatch.setenv("LANDFALL_LEASE", "1s")
-    client = storage.Client(project="landfall-local")
-    asked = warehouse.Warehouse("google_cloud_default", "landfall-local", "US")
-    _ = asked.client
-    landing, archive = (client.bucket(f"landfall-{name}") for name in ("landing", "archive"))
-    return Site(tmp_path, None, landing, archive, asked, lambda _: None)  # type: ignore[arg-type]
+    monkeypatch.setenv("LANDFALL_LEASE", "")  # put back at the end, whatever is set here
+    hurry(monkeypatch.setattr)
+    return Site(tmp_path, None, *clients(), lambda _: None)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.environment import leading
 from tests.faults.cloud import FaultyCloud
 from tests.faults.faults import Line
 from tests.faults.schedules import new_world
@@ -50,9 +51,8 @@ def here(behind_proxies: FaultyCloud, monkeypatch: pytest.MonkeyPatch, tmp_path:
     """The embedded cloud as the rig sees it, with nothing armed."""
 
     def enter(environment: dict[str, str]) -> None:
-        for name, value in environment.items():
-            if not name.startswith("AIRFLOW_") or "_CONN_" in name:
-                monkeypatch.setenv(name, value)
+        for name, value in leading(environment).items():
+            monkeypatch.setenv(name, value)
 
     for name in ("LANDFALL_DATASETS", "LANDFALL_OPS_DATASET"):
         monkeypatch.setenv(name, "")  # a world sets them; here they are put back

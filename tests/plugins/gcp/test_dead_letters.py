@@ -12,7 +12,7 @@ from landfall.errors import TerminalFailure
 from landfall.gcp import dead_letters, decisions, function
 from landfall.gcp.landing import Site
 from landfall.gcp.warehouse import Warehouse
-from tests.plugins.gcp.steps import HEADER, Steps
+from tests.plugins.gcp.steps import HEADER, Steps, die
 
 Make = Callable[..., Steps]
 
@@ -71,7 +71,7 @@ def test_a_dead_letter_that_was_recorded_and_not_moved_is_moved_by_the_next_run(
     it = steps()
     it.land("a.csv", HEADER + "1,2026-01-01,x\n")
     with broken.context() as dying:
-        dying.setattr(dead_letters, "move_files", _die)
+        dying.setattr(dead_letters, "move_files", die)
         with pytest.raises(ConnectionAbortedError):
             it.run()
     assert it.files()["a.csv"].startswith("dead_lettered: failed: at try 1: the function answered 422 bad_rule")
@@ -81,17 +81,13 @@ def test_a_dead_letter_that_was_recorded_and_not_moved_is_moved_by_the_next_run(
     assert len(told) == 1
 
 
-def _die(*_: Any, **__: Any) -> None:
-    raise ConnectionAbortedError("the process was killed")
-
-
 def test_a_run_that_failed_before_it_could_say_so_leaves_it_to_the_next_run(
     steps: Make, told: list[dict[str, str]], broken: pytest.MonkeyPatch
 ) -> None:
     it = steps()
     it.land("a.csv", HEADER + "1,2026-01-01,x\n")
     with broken.context() as dying:
-        dying.setattr("landfall.gcp.dead_letters.bury", _die)
+        dying.setattr("landfall.gcp.dead_letters.bury", die)
         with pytest.raises(ConnectionAbortedError):
             it.run()
     assert it.files()["a.csv"].startswith("seen: failed")
@@ -131,7 +127,7 @@ def test_a_retry_that_broke_off_is_finished_by_the_next_and_an_occupied_place_is
     site = Site.of(it.name)
     versions = decisions.find(site, Wish.RETRY, [f"{it.name}/a.csv"])
     with broken.context() as dying:
-        dying.setattr("landfall.gcp.events.note_retried", _die)
+        dying.setattr("landfall.gcp.events.note_retried", die)
         with pytest.raises(ConnectionAbortedError):
             decisions.retry(site, "person", versions)
     assert it.landed() == {"a.csv"}

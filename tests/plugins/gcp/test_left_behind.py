@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from landfall.gcp import archive
 from landfall.gcp.warehouse import Warehouse
-from tests.plugins.gcp.steps import HEADER, Steps
+from tests.plugins.gcp.steps import HEADER, Steps, die
 
 
 @pytest.fixture
@@ -23,10 +22,6 @@ def steps(request: pytest.FixtureRequest, tmp_path: Path, in_cloud: object, monk
     return made
 
 
-def _die(*_: Any, **__: Any) -> None:
-    raise ConnectionAbortedError("the process was killed")
-
-
 def test_a_rejected_file_that_was_not_moved_is_moved_by_the_next_run(
     steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -34,7 +29,7 @@ def test_a_rejected_file_that_was_not_moved_is_moved_by_the_next_run(
     assert steps.run()
     steps.land("a.csv", HEADER + "1,2026-01-01,again\n")
     with monkeypatch.context() as dying:
-        dying.setattr(archive, "move_to_archive", _die)
+        dying.setattr(archive, "move_to_archive", die)
         with pytest.raises(ConnectionAbortedError):
             steps.run()
     assert steps.files()["a.csv"].startswith("rejected: redelivered")
