@@ -60,7 +60,7 @@ chaos:  ## kill, cut and race runs on purpose and look what is lost: SCHEDULES=1
 	@$(AIRFLOW_BIN)/python -m tests.faults.chaos --schedules "$(SCHEDULES)" $(if $(SEED),--seed "$(SEED)") \
 		$(if $(WHOLE),--airflow "$(WHOLE)") $(if $(PAIRS),--pairs "$(PAIRS)") $(ARGS)
 
-fire:  ## the tests of racing and replaying in every mode, which `make test` runs in one each
+fire:  ## the long tests of races and replays, and those in every mode; `make test` runs the others in one mode each
 	@bash local/test.sh "$(AIRFLOW)" -m fire tests/ledger tests/plugins tests/faults $(ARGS)
 
 fuzz:  ## look for bytes that break framers and parsers, for SECONDS=60; finds go to build/fuzz

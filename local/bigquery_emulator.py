@@ -5,8 +5,8 @@ that refusal aborts the transaction, so that every MERGE between BEGIN TRANSACTI
 
 Half of what it cost (docs/performance.md) was asking what tables and columns there are: DuckDB lists those of all its
 databases each time, with DuckLake's statistics of every table. Here DuckLake's own catalog is asked, once a commit,
-and a job's result, of which one is made for each query, is not looked for among all of them. Small inserts go into
-that catalog, and a script's jobs are saved at once.
+and a job's result, of which one is made for each query, is not looked for among all of them. A script's jobs are
+saved at once. Small inserts could go into that catalog, too: with DuckDB 1.5.5 the restarted process then dies.
 """
 
 from __future__ import annotations
@@ -99,12 +99,6 @@ def _on_one_thread() -> duckdb.DuckDBPyConnection:
     connection: duckdb.DuckDBPyConnection = _connect()
     connection.execute("SET threads = 1")
     return connection
-
-
-def _attach_inlining(connection: duckdb.DuckDBPyConnection, project: str) -> None:
-    """Attach a project whose small inserts go into DuckLake's catalog: each of them was a Parquet file of its own."""
-    _attach(connection, project)
-    connection.execute("CALL ducklake_set_option(?, 'data_inlining_row_limit', 1000)", [project])
 
 
 def _once_a(version: str) -> Callable[[Callable[..., list[Any]]], Callable[..., list[Any]]]:
@@ -255,13 +249,12 @@ def _saving(job: Job) -> Job:
 
 query._run, merge.run, query.execute = _noting_transactions, _merging, _executing
 _connect, database._connect = database._connect, _on_one_thread
-_attach, database._attach = database._attach, _attach_inlining
 _list, database.objects = database.objects, _objects
 store.save = _saving
 tables.columns, tabledata.columns = _columns, _columns
 tabledata.load, partitions._hidden = _there, _hidden
 
 if __name__ == "__main__":
-    # Trees of SQL are cycles; looking for them as often as Python does costs a twentieth.
-    gc.set_threshold(50_000)
+    # Trees of SQL are cycles; looking for them as often as Python does costs a twentieth of the time.
+    gc.set_threshold(10_000)
     sys.exit(main())

@@ -67,11 +67,17 @@ def _identity_from_proc(stat: Path) -> str | None:
         fields = stat.read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    state, started = fields[0], fields[19]
-    if state in "ZX":
+    if _has_ended(fields):
         return None
+    started = fields[19]
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return f"{boot}:{started}"
+
+
+def _has_ended(fields: Sequence[str]) -> bool:
+    """Say whether a process is no more than its entry; a killed one's other threads hold its port a while longer."""
+    state, threads = fields[0], int(fields[17])
+    return state in "ZX" and threads <= 1
 
 
 def _reaped(pid: int) -> bool:
@@ -140,7 +146,7 @@ def _has_living_member(group: int) -> bool:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[2]) == group and fields[0] not in "ZX":
+            if int(fields[2]) == group and not _has_ended(fields):
                 return True
     return False
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.many import AGAIN, ARRIVING, FIRST, ManyFiles, all_at_once
 from tests.faults.site import Site, clients, hurry
-from tests.faults.world import Mode
+from tests.faults.world import MODES, Mode
 
 
 @pytest.fixture
@@ -19,11 +19,9 @@ def site(in_cloud: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     return Site(tmp_path, None, *clients(), lambda _: None)  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
+@pytest.mark.fire
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "mode", ["append", *(pytest.param(mode, marks=pytest.mark.fire) for mode in ("merge", "replace_partition"))]
-)
+@pytest.mark.parametrize("mode", MODES)
 def test_files_that_arrive_during_two_runs_and_a_replay_are_all_there_once(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: Mode
 ) -> None:

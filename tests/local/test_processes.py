@@ -6,7 +6,10 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import pytest
 
 from local import processes
 
@@ -44,6 +47,23 @@ def test_a_number_that_now_belongs_to_somebody_else_is_left_alone(
 
 def test_a_process_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
     pid, identity = started(STUBBORN, tmp_path)
+    assert processes.stop_group(pid, identity, grace=0.2)
+    assert processes.identity(pid) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of threads")
+def test_a_process_lives_until_its_last_thread_has_ended(tmp_path: Path) -> None:
+    code = (
+        "import ctypes, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(600,)).start()\n"
+        "print('up', flush=True)\n"
+        "ctypes.CDLL(None).pthread_exit(None)\n"
+    )
+    pid, identity = started((sys.executable, "-c", code), tmp_path)
+    stat = Path(f"/proc/{pid}/stat")
+    while stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.01)
+    assert processes.is_ours(pid, identity)
     assert processes.stop_group(pid, identity, grace=0.2)
     assert processes.identity(pid) is None
 
