@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run ui shell stop test fire chaos fuzz check format lock bench bench-dags bench-ledger clean
+.PHONY: help setup run ui shell stop test long chaos fuzz check format lock bench bench-dags bench-ledger clean
 
 # Variables for the command line:
 #   PORT=8090        port of the UI (make ui)
@@ -52,7 +52,7 @@ shell:  ## a sub-shell in which `airflow` and `landfall` talk to the embedded cl
 stop:  ## stop the embedded cloud and the Airflow this clone started; their data stay
 	@python=$(SYSTEM_PYTHON) && "$$python" -m local.ui stop && "$$python" -m local.cloud down
 
-test:  ## all tests, in under 10 minutes; AIRFLOW=3.1.7 for the older managed image
+test:  ## the tests, in under 10 minutes, but for those of `make long`; AIRFLOW=3.1.7 for the older managed image
 	@bash local/test.sh "$(AIRFLOW)" $(ARGS)
 
 chaos:  ## kill, cut and race runs on purpose and look what is lost: SCHEDULES=1000, SEED=7 -> build/chaos.md
@@ -60,8 +60,8 @@ chaos:  ## kill, cut and race runs on purpose and look what is lost: SCHEDULES=1
 	@$(AIRFLOW_BIN)/python -m tests.faults.chaos --schedules "$(SCHEDULES)" $(if $(SEED),--seed "$(SEED)") \
 		$(if $(WHOLE),--airflow "$(WHOLE)") $(if $(PAIRS),--pairs "$(PAIRS)") $(ARGS)
 
-fire:  ## the long tests of races and replays, and those in every mode; `make test` runs the others in one mode each
-	@bash local/test.sh "$(AIRFLOW)" -m fire tests/ledger tests/plugins tests/faults $(ARGS)
+long:  ## the tests that `make test` leaves out: the longest, and races and replays in every other mode
+	@bash local/test.sh "$(AIRFLOW)" -m long $(ARGS)
 
 fuzz:  ## look for bytes that break framers and parsers, for SECONDS=60; finds go to build/fuzz
 	@$(ENVIRONMENTS) fuzz

@@ -59,7 +59,7 @@ def test_what_was_not_measured_is_not_judged() -> None:
     assert {bound.verdict for bound in judge([], [])} == {"not measured"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_short_form_shows_every_file_and_ends_well(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "numbers.json"
     assert main(["--quick", "--only", "parse", "--out", str(out)]) == 0

@@ -188,7 +188,9 @@ def quarantined(query: Any, run: Any) -> list[dict[str, Any]]:
     return list(query("SELECT * FROM landfall_ops.quarantine WHERE run_id = @run ORDER BY uri", {"run": run.run_id}))
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize(
+    "kind", [kind if kind in ("xml", "parquet") else pytest.param(kind, marks=pytest.mark.long) for kind in FORMATS]
+)
 def test_each_format_arrives_whole_and_exact(ingest: Any, query: Any, kind: str) -> None:
     make, form = FORMATS[kind]
     rows = rows_from(0)

@@ -19,7 +19,7 @@ def site(in_cloud: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     return Site(tmp_path, None, *clients(), lambda _: None)  # type: ignore[arg-type]
 
 
-@pytest.mark.fire
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("mode", MODES)
 def test_files_that_arrive_during_two_runs_and_a_replay_are_all_there_once(

@@ -26,6 +26,7 @@ from landfall.gcp.warehouse import Warehouse
 
 COMMITTERS = 8
 MODES = ["append", "merge", "replace_partition"]
+ONE_MODE = [MODES[0], *(pytest.param(mode, marks=pytest.mark.long) for mode in MODES[1:])]
 CONTRACT = """
 kind: DataContract
 apiVersion: v3.1.0
@@ -157,13 +158,13 @@ def settle(it: Arena) -> None:
         it.load(*it.plan("next", rest))
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ONE_MODE)
 @pytest.mark.parametrize(
     "runs",
     [
-        pytest.param(SAME, id="the same files", marks=pytest.mark.fire),
+        pytest.param(SAME, id="the same files", marks=pytest.mark.long),
         pytest.param(OVERLAPPING, id="overlapping files"),
-        pytest.param(DISJOINT, id="disjoint files", marks=pytest.mark.fire),
+        pytest.param(DISJOINT, id="disjoint files", marks=pytest.mark.long),
     ],
 )
 def test_eight_runs_that_commit_at_once_load_every_file_once(
@@ -215,7 +216,7 @@ def test_the_rest_of_a_batch_that_another_run_has_settled_in_part_is_let_go(aren
     assert found == {"1/a.csv": ("loaded", "slow"), "2/a.csv": ("seen", None)}
 
 
-@pytest.mark.parametrize("mode", ["append", *(pytest.param(mode, marks=pytest.mark.fire) for mode in MODES[1:])])
+@pytest.mark.parametrize("mode", ONE_MODE)
 def test_without_the_lock_the_same_race_loads_files_twice(
     arena: Callable[[str], Arena], mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,7 +50,7 @@ def empty_landing(in_cloud: object) -> None:
         blob.delete()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("empty_landing")
 def test_samples_are_loaded_once_and_a_changed_one_once_more(
     cloud: Cloud, samples: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -68,7 +68,7 @@ def running(state: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     cloud.down()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_is_ready_when_every_part_of_airflow_is(running: tuple[subprocess.Popen[str], int]) -> None:
     with urllib.request.urlopen(f"http://127.0.0.1:{running[1]}/api/v2/monitor/health") as answer:
         health = json.load(answer)
@@ -80,7 +80,7 @@ def test_it_is_ready_when_every_part_of_airflow_is(running: tuple[subprocess.Pop
     }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_page_answers_and_dags_start_without_being_switched_on(
     running: tuple[subprocess.Popen[str], int],
 ) -> None:
@@ -90,7 +90,7 @@ def test_the_page_answers_and_dags_start_without_being_switched_on(
         assert json.load(answer)["total_entries"] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_second_one_on_the_same_clone_is_refused(running: tuple[subprocess.Popen[str], int], state: Path) -> None:
     answer = command(state, processes.free_port())
     assert answer.returncode == 1
@@ -98,7 +98,7 @@ def test_a_second_one_on_the_same_clone_is_refused(running: tuple[subprocess.Pop
     assert "make stop" in answer.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_way_to_stop_it_from_elsewhere_is_recorded(running: tuple[subprocess.Popen[str], int], state: Path) -> None:
     process, _ = running
     pid, identity = json.loads(ui.record(state / "airflow").read_text())["foreground"]
@@ -106,7 +106,7 @@ def test_the_way_to_stop_it_from_elsewhere_is_recorded(running: tuple[subprocess
     assert processes.is_ours(pid, identity)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ctrl_c_stops_all_it_started_and_nothing_else(running: tuple[subprocess.Popen[str], int], state: Path) -> None:
     process, port = running
     _, airflow = ui.recorded(state / "airflow")

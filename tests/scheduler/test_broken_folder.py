@@ -24,7 +24,7 @@ IMPATIENT = {
     "AIRFLOW__CORE__PARALLELISM": "2",
 }
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def test_files_that_land_after_their_marker_wait_for_the_next(steps: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    "mode", ["replace_partition", *(pytest.param(mode, marks=pytest.mark.fire) for mode in ("append", "merge"))]
+    "mode", ["replace_partition", *(pytest.param(mode, marks=pytest.mark.long) for mode in ("append", "merge"))]
 )
 def test_a_marker_that_could_not_be_moved_never_vouches_for_the_next_set(steps: Any, mode: str) -> None:
     it = steps(mode=mode)
@@ -168,9 +168,13 @@ def test_everything_that_a_manifest_says_is_verified(steps: Any) -> None:
     ("wrong", "says"),
     [
         ({"size": 5}, f"size 5, found {len(GOOD)}"),
-        ({"crc32c": "AAAAAA=="}, "crc32c AAAAAA==, found "),
-        ({"md5": base64.b64encode(bytes(16)).decode()}, "md5 AAAAAAAAAAAAAAAAAAAAAA==, found "),
-        ({"sha256": "0" * 64}, f"sha256 {'0' * 64}, found {DIGESTS['sha256']}"),
+        pytest.param({"crc32c": "AAAAAA=="}, "crc32c AAAAAA==, found ", marks=pytest.mark.long),
+        pytest.param(
+            {"md5": base64.b64encode(bytes(16)).decode()},
+            "md5 AAAAAAAAAAAAAAAAAAAAAA==, found ",
+            marks=pytest.mark.long,
+        ),
+        pytest.param({"sha256": "0" * 64}, f"sha256 {'0' * 64}, found {DIGESTS['sha256']}", marks=pytest.mark.long),
         ({"records": 3}, "records 3, found 2"),
     ],
 )
@@ -227,7 +231,7 @@ def test_a_broken_manifest_is_told_about_once_and_keeps_no_other_folder_out(step
     assert it.run()["loaded"] == 1
 
 
-@pytest.mark.parametrize("mode", ["replace_partition", pytest.param("append", marks=pytest.mark.fire)])
+@pytest.mark.parametrize("mode", ["replace_partition", pytest.param("append", marks=pytest.mark.long)])
 def test_a_manifest_counts_once(steps: Any, mode: str) -> None:
     it = steps("{manifest: files.json}", mode=mode)
     it.land("1/a.csv", rows((1, "a")))

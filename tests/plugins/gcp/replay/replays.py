@@ -17,7 +17,7 @@ LOOSE = CONTRACT.replace("maxLength: 20", "maxLength: 60")
 DAY, OTHER = "2026-01-01", "2026-01-02"
 FIRST = ((1, DAY, "good"), (2, DAY, LONG), ("x", DAY, "bad"), (4, OTHER, LONG))
 MODES = pytest.mark.parametrize(
-    "mode", ["merge", *(pytest.param(mode, marks=pytest.mark.fire) for mode in ("append", "replace_partition"))]
+    "mode", ["merge", *(pytest.param(mode, marks=pytest.mark.long) for mode in ("append", "replace_partition"))]
 )
 
 

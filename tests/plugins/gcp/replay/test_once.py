@@ -39,7 +39,7 @@ def test_a_redelivery_after_a_replay_takes_its_rows_out(replays: Callable[..., R
     assert case.rows() == [*([(1, "good")] if mode == "merge" else []), (2, "new"), (4, LONG)]
 
 
-@pytest.mark.parametrize("mode", ["merge", pytest.param("append", marks=pytest.mark.fire)])
+@pytest.mark.parametrize("mode", ["merge", pytest.param("append", marks=pytest.mark.long)])
 def test_a_file_that_is_loaded_again_is_decided_anew(replays: Callable[..., Replays], mode: str) -> None:
     case = replays(mode)
     case.ingest("a.csv", *FIRST, archived=False)
@@ -81,7 +81,12 @@ def test_a_task_that_is_tried_again_finds_its_work_done(replays: Callable[..., R
 
 
 @pytest.mark.parametrize(
-    "place", ["plan.plan.after", "load.stage.after", "replay.commit.before", "replay.commit.after"]
+    "place",
+    [
+        "replay.commit.before",
+        "replay.commit.after",
+        *(pytest.param(place, marks=pytest.mark.long) for place in ("plan.plan.after", "load.stage.after")),
+    ],
 )
 def test_a_replay_that_is_killed_and_repeated_loads_once(
     replays: Callable[..., Replays], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
