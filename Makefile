@@ -52,7 +52,7 @@ shell:  ## a sub-shell in which `airflow` and `landfall` talk to the embedded cl
 stop:  ## stop the embedded cloud and the Airflow this clone started; their data stay
 	@python=$(SYSTEM_PYTHON) && "$$python" -m local.ui stop && "$$python" -m local.cloud down
 
-test:  ## the tests, in under 10 minutes, but for those of `make long`; AIRFLOW=3.1.7 for the older managed image
+test:  ## the tests, in about 10 minutes on two cores, but for those of `make long`; AIRFLOW=3.1.7 for the older managed image
 	@bash local/test.sh "$(AIRFLOW)" $(ARGS)
 
 chaos:  ## kill, cut and race runs on purpose and look what is lost: SCHEDULES=1000, SEED=7 -> build/chaos.md

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from landfall.compat import AirflowSkipException
 from landfall.errors import TerminalFailure
@@ -42,15 +45,32 @@ def die(*_: Any, **__: Any) -> None:
     raise ConnectionAbortedError("the process was killed")
 
 
+def named_after(test: pytest.FixtureRequest) -> str:
+    """Return a name for the dataset of a test, or of one of its cases."""
+    name, _, case = test.node.name.partition("[")
+    return re.sub(r"\W+", "_", f"{name[5:45]}_{case[:20].lower()}").rstrip("_")
+
+
 class Steps:
-    """One dataset of its own, its landing folder and its table.
+    """One dataset of its own, its landing folder, which is empty at first, and its table.
 
     `told` are the alerts about held files, `ahead` is by how much the store's clock is moved on, and `failures` are
     those of the last run's tasks.
+
+    Args:
+        name: the dataset's name.
     """
 
-    def __init__(self, name: str, bucket: Any, query: Callable[..., list[dict[str, Any]]]) -> None:
-        self.name, self.bucket, self.query = name, bucket, query
+    def __init__(self, name: str) -> None:
+        from google.cloud import storage
+
+        from landfall.gcp.warehouse import Warehouse
+
+        self.name = name
+        self.bucket = storage.Client(project="landfall-local").bucket("landfall-landing")
+        self.query: Callable[..., list[dict[str, Any]]] = Warehouse(
+            "google_cloud_default", "landfall-local", "US"
+        ).query
         self.told: list[dict[str, str]] = []
         self.failures: list[Exception] = []
         self.ahead = timedelta()
@@ -155,3 +175,8 @@ class Steps:
     def landed(self) -> set[str]:
         """Return what lies in the landing bucket."""
         return {blob.name.partition("/")[2] for blob in self.bucket.list_blobs(prefix=f"{self.name}/")}
+
+    def put_aside(self) -> set[str]:
+        """Return what lies in the dead letters' place."""
+        found = self.bucket.client.list_blobs("landfall-archive", prefix=f"{self.name}/dead-letter/")
+        return {blob.name.split("/", 4)[4] for blob in found}

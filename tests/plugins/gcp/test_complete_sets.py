@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 from landfall.gcp.storage import Storage
-from tests.plugins.gcp.steps import HEADER, Steps
+from tests.plugins.gcp.steps import HEADER, Steps, named_after
 
 SETS = "*/*.csv"
 
@@ -23,17 +22,8 @@ SETS = "*/*.csv"
 def steps(
     request: pytest.FixtureRequest, tmp_path: Path, in_cloud: object, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Steps]:
-    from google.cloud import storage
-
-    from landfall.gcp.warehouse import Warehouse
-
     def make(complete: str = "marker", mode: str = "replace_partition", glob: str = SETS, more: str = "") -> Steps:
-        test, _, case = request.node.name.partition("[")
-        name = re.sub(r"\W+", "_", f"{test[5:45]}_{case[:12].lower()}").rstrip("_")
-        bucket = storage.Client(project="landfall-local").bucket("landfall-landing")
-        for blob in bucket.client.list_blobs(bucket, prefix=f"{name}/"):
-            blob.delete()
-        made = Steps(name, bucket, Warehouse("google_cloud_default", "landfall-local", "US").query)
+        made = Steps(named_after(request))
         made.write(tmp_path, complete=complete, mode=mode, glob=glob, more=more)
         monkeypatch.setenv("LANDFALL_DATASETS", str(tmp_path))
 

@@ -12,22 +12,15 @@ from landfall.errors import TerminalFailure
 from landfall.gcp import dead_letters, decisions, function
 from landfall.gcp.landing import Site
 from landfall.gcp.warehouse import Warehouse
-from tests.plugins.gcp.steps import HEADER, Steps, die
+from tests.plugins.gcp.steps import HEADER, Steps, die, named_after
 
 Make = Callable[..., Steps]
 
 
 @pytest.fixture
 def steps(request: pytest.FixtureRequest, tmp_path: Path, in_cloud: object, monkeypatch: pytest.MonkeyPatch) -> Make:
-    from google.cloud import storage
-
-    client = storage.Client(project="landfall-local")
-
     def make(suffix: str = "", **settings: str) -> Steps:
-        name = f"{request.node.name.partition('[')[0][5:45]}{suffix}"
-        made = Steps(
-            name, client.bucket("landfall-landing"), Warehouse("google_cloud_default", "landfall-local", "US").query
-        )
+        made = Steps(f"{named_after(request)}{suffix}")
         made.write(tmp_path, **{"complete": "none", "mode": "append", "glob": "**", **settings})
         monkeypatch.setenv("LANDFALL_DATASETS", str(tmp_path))
         return made
@@ -60,11 +53,6 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
         yield patched
 
 
-def put_aside(it: Steps) -> set[str]:
-    found = it.bucket.client.bucket("landfall-archive").list_blobs(prefix=f"{it.name}/dead-letter/")
-    return {blob.name.split("/", 4)[4] for blob in found}
-
-
 def test_a_dead_letter_that_was_recorded_and_not_moved_is_moved_by_the_next_run(
     steps: Make, told: list[dict[str, str]], broken: pytest.MonkeyPatch
 ) -> None:
@@ -77,7 +65,7 @@ def test_a_dead_letter_that_was_recorded_and_not_moved_is_moved_by_the_next_run(
     assert it.files()["a.csv"].startswith("dead_lettered: failed: at try 1: the function answered 422 bad_rule")
     assert it.landed() == {"a.csv"}
     it.run()
-    assert (it.landed(), put_aside(it)) == (set(), {"a.csv", "a.csv.json"})
+    assert (it.landed(), it.put_aside()) == (set(), {"a.csv", "a.csv.json"})
     assert len(told) == 1
 
 
@@ -103,7 +91,7 @@ def test_a_set_is_put_aside_as_a_whole(steps: Make, told: list[dict[str, str]], 
         it.land(f"1/{name}.csv", HEADER + "1,2026-01-01,x\n")
     it.land("1/_SUCCESS")
     it.run()
-    assert put_aside(it) == {"1/a.csv", "1/a.csv.json", "1/b.csv", "1/b.csv.json"}
+    assert it.put_aside() == {"1/a.csv", "1/a.csv.json", "1/b.csv", "1/b.csv.json"}
     broken.undo()
     site = Site.of(it.name)
     letters = [f"{it.name}/1/{name}.csv" for name in "ab"]
@@ -134,7 +122,7 @@ def test_a_retry_that_broke_off_is_finished_by_the_next_and_an_occupied_place_is
     assert len(decisions.retry(site, "person", versions)) == 1
     assert it.files()["a.csv"].startswith("dead_lettered: retried: moved back as generation ")
     it.run()
-    assert put_aside(it) == {"a.csv", "a.csv.json"}, "it failed again"
+    assert it.put_aside() == {"a.csv", "a.csv.json"}, "it failed again"
     it.land("a.csv", HEADER + "2,2026-01-01,mended\n")
     with pytest.raises(TerminalFailure, match="holds another delivery by now"):
         decisions.retry(site, "person", decisions.find(site, Wish.RETRY, [f"{it.name}/a.csv"]))
@@ -186,6 +174,6 @@ def test_the_number_of_jobs_does_not_grow_with_the_number_of_dead_letters(
         jobs.clear()
         it.run()
         needed.append(len(jobs))
-        assert len(put_aside(it)) == 2 * number
+        assert len(it.put_aside()) == 2 * number
         assert len(told[-1]) == number
     assert needed[0] == needed[1]

@@ -7,16 +7,12 @@ from pathlib import Path
 import pytest
 
 from landfall.gcp import archive
-from landfall.gcp.warehouse import Warehouse
-from tests.plugins.gcp.steps import HEADER, Steps, die
+from tests.plugins.gcp.steps import HEADER, Steps, die, named_after
 
 
 @pytest.fixture
 def steps(request: pytest.FixtureRequest, tmp_path: Path, in_cloud: object, monkeypatch: pytest.MonkeyPatch) -> Steps:
-    from google.cloud import storage
-
-    bucket = storage.Client(project="landfall-local").bucket("landfall-landing")
-    made = Steps(request.node.name[5:45], bucket, Warehouse("google_cloud_default", "landfall-local", "US").query)
+    made = Steps(named_after(request))
     made.write(tmp_path, complete="none", mode="append", glob="*.csv", more="redelivered: skip")
     monkeypatch.setenv("LANDFALL_DATASETS", str(tmp_path))
     return made

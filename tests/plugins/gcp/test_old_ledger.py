@@ -38,8 +38,6 @@ CREATE VIEW {{0}}.files_current AS SELECT * FROM {{0}}.files
 def steps(
     request: pytest.FixtureRequest, tmp_path: Path, in_cloud: object, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], Steps]:
-    from google.cloud import storage
-
     from landfall.gcp.warehouse import Warehouse
 
     warehouse = Warehouse("google_cloud_default", "landfall-local", "US")
@@ -49,16 +47,12 @@ def steps(
     monkeypatch.setattr("landfall.gcp.selection.has_ended", lambda _context, _run_id: True)
 
     def make(old: str) -> Steps:
-        name = f"of_{ops}"
-        bucket = storage.Client(project="landfall-local").bucket("landfall-landing")
-        for blob in bucket.client.list_blobs(bucket, prefix=f"{name}/"):
-            blob.delete()
         warehouse.query(f"DROP SCHEMA IF EXISTS {ops} CASCADE")
         warehouse.ensure_dataset(ops)
         warehouse.ensure_dataset(f"{ops}_staging", expiring=True)
         for statement in filter(str.strip, old.format(ops).split(";")):
             warehouse.query(statement)
-        made = Steps(name, bucket, warehouse.query)
+        made = Steps(f"of_{ops}")
         made.write(tmp_path, complete="none", mode="append", glob="**")
         return made
 

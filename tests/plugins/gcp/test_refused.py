@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from include.ledger.commit import Commit
 from landfall.errors import RefusedData, TerminalFailure
 from landfall.gcp.refused import MOST_LOADS, Loaded, is_common, load_apart
-from tests.plugins.gcp.steps import HEADER, Steps
+from tests.plugins.gcp.steps import HEADER, Steps, named_after
 
 
 class Loads:
@@ -129,13 +129,7 @@ def test_a_cause_is_the_same_whatever_file_table_or_place_it_names(cause: str, c
 
 @pytest.fixture
 def steps(request: pytest.FixtureRequest, tmp_path: Path, in_cloud: object, monkeypatch: pytest.MonkeyPatch) -> Steps:
-    from google.cloud import storage
-
-    from landfall.gcp.warehouse import Warehouse
-
-    bucket = storage.Client(project="landfall-local").bucket("landfall-landing")
-    name = request.node.name.partition("[")[0][5:45]
-    made = Steps(name, bucket, Warehouse("google_cloud_default", "landfall-local", "US").query)
+    made = Steps(named_after(request))
     made.write(tmp_path, complete="none", mode="append", glob="**")
     monkeypatch.setenv("LANDFALL_DATASETS", str(tmp_path))
     monkeypatch.setattr("landfall.gcp.selection.has_ended", lambda _context, _run_id: True)
@@ -146,11 +140,6 @@ def refuse(monkeypatch: pytest.MonkeyPatch, condition: Callable[[Commit], str]) 
     """Have the warehouse itself refuse a commit, inside its transaction."""
     count = Commit._count
     monkeypatch.setattr(Commit, "_count", lambda self: f"{count(self)}\nASSERT {condition(self)} AS 'too many days';")
-
-
-def put_aside(it: Steps) -> set[str]:
-    found = it.bucket.client.list_blobs("landfall-archive", prefix=f"{it.name}/dead-letter/")
-    return {blob.name.split("/", 4)[4] for blob in found}
 
 
 def test_a_file_that_the_warehouse_refuses_becomes_a_dead_letter_and_its_neighbours_load(
@@ -170,7 +159,7 @@ def test_a_file_that_the_warehouse_refuses_becomes_a_dead_letter_and_its_neighbo
     assert (result["loaded"], result["failed"]) == (2, [1])
     assert len(tried) == 1, "without any file it is tried once, however often files are refused"
     assert steps.rows() == [(0, "x"), (2, "z")]
-    assert put_aside(steps) == {"b.csv", "b.csv.json"}
+    assert steps.put_aside() == {"b.csv", "b.csv.json"}
     states = steps.files()
     assert (states["a.csv"], states["c.csv"]) == ("loaded", "loaded")
     assert states["b.csv"].startswith("dead_lettered: failed: at try 1: BigQuery job")
@@ -208,7 +197,7 @@ def test_a_load_that_is_killed_after_it_was_tried_apart_and_tried_again_loads_th
     result: Any = steps.run()
     assert (result["loaded"], result["failed"]) == (2, [1])
     assert steps.rows() == [(0, "x"), (2, "z")]
-    assert put_aside(steps) == {"b.csv", "b.csv.json"}
+    assert steps.put_aside() == {"b.csv", "b.csv.json"}
 
 
 def test_a_column_that_a_refused_load_added_is_told_about(
@@ -242,7 +231,7 @@ def test_a_commit_that_fails_without_any_file_is_no_files_failure(
             with pytest.raises(TerminalFailure, match="too many days"):
                 steps.run()
             assert steps.files()["a.csv"].startswith("seen: given_up")
-    assert put_aside(steps) == set()
+    assert steps.put_aside() == set()
     assert steps.run()
     assert steps.rows() == [(1, "x")]
 
@@ -261,7 +250,7 @@ def test_sets_of_one_day_are_loaded_together_or_not_at_all(
     assert {state.partition(":")[0] for state in steps.files().values()} == {"seen"}
     with pytest.raises(TerminalFailure, match="no batch could be loaded"):
         steps.run(prefix=f"{steps.name}/third/")
-    assert put_aside(steps) == {"third/a.csv", "third/a.csv.json"}
+    assert steps.put_aside() == {"third/a.csv", "third/a.csv.json"}
     assert steps.run()
     assert steps.rows() == [(1, "y")]
     assert steps.files()["first/a.csv"].startswith("held: late: the newer set of")

@@ -11,7 +11,8 @@ import pytest
 
 from landfall.compat import AirflowSkipException
 from landfall.errors import TerminalFailure
-from tests.plugins.gcp.replay.replays import CONTRACT, DAY, FIRST, LONG, LOOSE, MODES, Replays
+from tests.plugins.gcp.replay.replays import DAY, FIRST, LONG, LOOSE, MODES, Replays
+from tests.plugins.gcp.steps import CONTRACT
 
 
 @MODES
