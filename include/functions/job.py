@@ -77,7 +77,7 @@ def run_job(request: TransformRequest, store: Store, settings: Settings, secrets
     published = store.read(request.manifest)
     if published is None:
         published = _transform(request, dataset, store, secrets)
-    return _response(request, published)
+    return response_of(request, published)
 
 
 def check_places(request: TransformRequest, dataset: Dataset, settings: Settings) -> None:
@@ -220,7 +220,16 @@ def _published(manifest: Manifest, output: str) -> bytes:
     return json.dumps(content, ensure_ascii=False, indent=1).encode()
 
 
-def _response(request: TransformRequest, published: bytes) -> TransformResponse:
+def response_of(request: TransformRequest, published: bytes) -> TransformResponse:
+    """Return what the caller is told of a manifest.
+
+    Args:
+        request: the batch.
+        published: what lies at `request.manifest`.
+
+    Raises:
+        InputChanged: it is no manifest, or another batch's.
+    """
     from include.engine.account import Manifest
 
     try:

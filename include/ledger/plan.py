@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -83,16 +83,20 @@ class PlannedFile(Model):
 
 
 class PlannedBatch(Model):
-    """Files that one call of the function transforms.
+    """Files that one call of the function, or one job on Dataflow, transforms.
 
     Args:
         chosen: address of a selection, where only some records of the files are replayed.
+        runner: what transforms it; one on Dataflow holds exactly one file.
+        reason: one sentence: why this runner.
     """
 
     number: int
     batch_id: str
     files: tuple[PlannedFile, ...] = Field(strict=False)
     chosen: str | None = None
+    runner: Literal["function", "dataflow"] = "function"
+    reason: str = ""
 
     @property
     def late(self) -> bool:
