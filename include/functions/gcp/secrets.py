@@ -21,7 +21,7 @@ def read_keys(mask: str = "", raw: str = "", environ: Mapping[str, str] = os.env
     """Read the keys that are named; one that is not is taken from LANDFALL_MASK_KEY or LANDFALL_RAW_KEY, if set.
 
     Args:
-        mask: version of a secret, as projects/…/secrets/…/versions/…; on a laptop file:PATH#NAME, a field of a JSON file.
+        mask: a secret's version, as projects/…/secrets/…/versions/…; on a laptop file:PATH#NAME, a field of JSON.
         raw: the same, of the keys of raw bytes.
         environ: what is taken for a key that is not named.
 

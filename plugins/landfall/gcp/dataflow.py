@@ -1,7 +1,7 @@
 """Runs a batch of one large file as a Beam job: on Dataflow, or in a process of the task where LANDFALL_DATAFLOW=local.
 
-Job n of a batch is called `landfall-<batch id>-<n>`; Dataflow lets only one of a name be active. Every try of the task, in
-this run or a later one, looks at the jobs in their order:
+Job n of a batch is called `landfall-<batch id>-<n>`; Dataflow lets only one of a name be active. Every try of the task,
+in this run or a later one, looks at the jobs in their order:
 
 | job n | then |
 |---|---|
@@ -149,8 +149,8 @@ class DataflowJob:
         """Begin a job; returns its id. One whose answer got lost is found by its name."""
         from airflow.providers.google.cloud.operators.dataflow import DataflowStartFlexTemplateOperator
 
-        operator = DataflowStartFlexTemplateOperator(
-            task_id="launch",
+        begin = DataflowStartFlexTemplateOperator(
+            task_id="begin",
             body={"launchParameter": self._parameters(number, self._large.ask(number))},
             project_id=self._settings.project,
             location=self._settings.dataflow_region,
@@ -160,11 +160,9 @@ class DataflowJob:
         )
         try:
             # The library tries a broken call again by itself, and what arrived twice is refused for its name.
-            self._call(
-                f"begin the Dataflow job {self.name(number)}", lambda: operator.execute(context), repeatable=False
-            )
+            self._call(f"begin job {self.name(number)}", lambda: begin.execute(context), repeatable=False)
         except TaskDeferred:
-            return str(operator.job["id"])  # its trigger never sees that a job was cancelled, and waits for ever
+            return str(begin.job["id"])  # its trigger never sees that a job was cancelled, and waits for ever
         except (TerminalFailure, TransientFailure):
             job = self._find(number)
             if job is None or _has_ended(job):

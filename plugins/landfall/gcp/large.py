@@ -2,13 +2,14 @@
 
 The jobs of a batch are numbered from 1, over all tries and runs that take it. Job n has the path
 `<dataset>/dataflow/<batch id>/attempt-<n>/` for itself: `request.json` before it begins; then `manifest.json` where it
-went well, or `failure.json` where it says why not. So no job reads what an earlier one left, and none shares a path with
-a call of the function.
+went well, or `failure.json` where it says why not. So no job reads what an earlier one left, and none shares a path
+with a call of the function.
 """
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -91,10 +92,8 @@ class LargeBatch:
 
         uri = self.place(number) + FAILURE
         told = None
-        try:
+        with suppress(Missing, ValueError):  # it was killed, or never came so far
             told = failure_told(json.loads(self.site.storage.read(uri)), f"job {number} of the batch failed:")
-        except (Missing, ValueError):  # it was killed, or never came so far
-            pass
         return self._blamed(told or TransientFailure(f"job {number} of the batch left no manifest: {otherwise}"))
 
     def _blamed(self, failure: Failure | None) -> Failure:

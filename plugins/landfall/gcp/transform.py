@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+
+from landfall.compat import TaskDeferred
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -92,7 +94,7 @@ class TransformBatch(BaseOperator):
         found = self._job.run(context)
         if isinstance(found, Begun):
             kwargs = {"number": found.number}
-            self.defer(trigger=found.trigger, method_name="complete", kwargs=kwargs, timeout=_LONGEST_WAIT)
+            raise TaskDeferred(trigger=found.trigger, method_name="complete", kwargs=kwargs, timeout=_LONGEST_WAIT)
         return found
 
     def _told(
