@@ -42,7 +42,7 @@ def _read(name: str) -> bytes:
 
 
 def _of_file(name: str) -> bytes:
-    path, _, field = name.removeprefix(_FILE).partition("#")
+    path, _, field = name.removeprefix(_FILE).rpartition("#")
     try:
         return str(json.loads(Path(path).read_text())[field]).encode()
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -55,7 +55,7 @@ class ProcessJob:
         longest: seconds after which the process is ended.
     """
 
-    def __init__(self, large: LargeBatch, program: Sequence[str] = PROGRAM, longest: float = _LONGEST) -> None:
+    def __init__(self, large: LargeBatch, program: Sequence[str], longest: float = _LONGEST) -> None:
         self._large, self._program, self._longest = large, tuple(program), longest
         self._process: subprocess.Popen[str] | None = None
 

@@ -67,11 +67,11 @@ def job_of(large: LargeBatch) -> Job:
     Raises:
         TerminalFailure: a setting is missing.
     """
-    from landfall.gcp.beam_process import ProcessJob
+    from landfall.gcp import beam_process
 
     settings = large.site.settings
     if settings.dataflow == LOCAL:
-        return ProcessJob(large)
+        return beam_process.ProcessJob(large, beam_process.PROGRAM)
     needed = {"dataflow": settings.dataflow, "dataflow_region": settings.dataflow_region}
     missing = [f"LANDFALL_{name.upper()}" for name, value in needed.items() if not value]
     if missing:
