@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from include.spec.settings import Settings
+
+# The direct runner logs an entry of a worker's log as protobuf shows it.
+_OURS = re.compile(r'message: "((?:progress|landfall): [^"]*)"')
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -22,10 +26,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         what = f"name of the secret's version that holds LANDFALL_{name.upper()}_KEY; by default the environment's"
         parser.add_argument(f"--{name}_key_secret", default="", help=what)
     options, beam = parser.parse_known_args(arguments)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
-    # Beam says much of itself; the task shows what it can tell a person.
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s:%(name)s:%(message)s")
     logging.getLogger("apache_beam").setLevel(logging.WARNING)
+    workers = logging.getLogger("apache_beam.runners.portability.local_job_service")
+    workers.setLevel(logging.INFO)
+    workers.addFilter(_of_worker)
     sys.exit(_run(options, beam))
+
+
+def _of_worker(record: logging.LogRecord) -> bool:
+    """Pass on what our own code said in a local worker, as it said it; what Beam says from INFO down is not for us."""
+    found = _OURS.search(record.getMessage())
+    if found:
+        record.msg, record.args = found[1], ()
+    return bool(found) or record.levelno >= logging.WARNING
 
 
 def _run(options: argparse.Namespace, beam: Sequence[str]) -> int:

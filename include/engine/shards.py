@@ -18,12 +18,15 @@ import numpy as np
 from include.engine.evolve import evolves
 from include.engine.frame import UTF_8, Framer, Ints, Start
 from include.spec.dataset import Dataset
+from include.spec.pipeline import Format
 
 RANGE = 64 << 20
 _BLOCK = 4 << 20
 # Of a range, the records of its first bytes are kept to be compared. If the one before ends later, it is framed anew.
 _WINDOW = 128 << 10
-_ENDINGS: Final = {"gz": "gzip", "zst": "zstd", "bz2": "bzip2", "zip": "zip"}
+_ENDINGS: Final = {
+    ".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".zip": "zip",
+}  # fmt: skip
 
 MakeFramer = Callable[[Callable[[int], bytes], Start | None], Framer]
 """Makes a framer of what reads a file's bytes; with a start, from a place inside it on."""
@@ -81,6 +84,13 @@ class Shard:
     begins_with_header: bool = False
 
 
+def compression_of(form: Format, name: str) -> str:
+    """Return a file's compression as the format says or, where that is `auto`, as the ending of its name says."""
+    if form.compression != "auto":
+        return form.compression
+    return next((kind for ending, kind in _ENDINGS.items() if name.lower().endswith(ending)), "none")
+
+
 def why_whole(dataset: Dataset, name: str) -> str:
     """Return why a file cannot be split, as far as that can be told unseen; empty: it can.
 
@@ -93,8 +103,7 @@ def why_whole(dataset: Dataset, name: str) -> str:
         return (
             f"a {form.type} file{' whose fields are found by paths' if form.paths else ''} is read from its beginning"
         )
-    ending = name.rpartition(".")[2].lower()
-    compression = _ENDINGS.get(ending, "none") if form.compression == "auto" else form.compression
+    compression = compression_of(form, name)
     if compression != "none":
         return f"a {compression} file can only be read from its beginning"
     if form.encoding != UTF_8 or not form.delimiter.isascii():

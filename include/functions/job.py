@@ -77,7 +77,7 @@ def run_job(request: TransformRequest, store: Store, settings: Settings, secrets
     published = store.read(request.manifest)
     if published is None:
         published = transform_batch(request, dataset, store, secrets)
-    return response(request, published)
+    return response_of(request, published)
 
 
 def check_places(request: TransformRequest, dataset: Dataset, settings: Settings) -> None:
@@ -227,11 +227,15 @@ def published_manifest(manifest: Manifest, output: str = "") -> bytes:
     return json.dumps(content, ensure_ascii=False, indent=1).encode()
 
 
-def response(request: TransformRequest, published: bytes) -> TransformResponse:
-    """Return what a published manifest says.
+def response_of(request: TransformRequest, published: bytes) -> TransformResponse:
+    """Return what the caller is told of a manifest.
+
+    Args:
+        request: the batch.
+        published: what lies at `request.manifest`.
 
     Raises:
-        InputChanged: it is not this batch's.
+        InputChanged: it is no manifest, or another batch's.
     """
     from include.engine.account import Manifest
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from include.ledger.runner import Sized, compression, why_not_cut
+from include.ledger.runner import Sized, why_not_cut
 from include.spec.dataset import Dataset
 from include.spec.document import parse_yaml
 from include.spec.model import Model
@@ -116,7 +116,9 @@ def _job(dataset: Dataset, file: Sized) -> tuple[float, dict[str, float]]:
 
 
 def _inflated(dataset: Dataset, file: Sized) -> int:
-    return file.size * (1 if compression(dataset, file) == "none" else INFLATED)
+    from include.engine.shards import compression_of
+
+    return file.size * (1 if compression_of(dataset.pipeline.format, file.name) == "none" else INFLATED)
 
 
 def _usd(uses: Mapping[str, float], tariff: Tariff) -> float:

@@ -14,11 +14,6 @@ from include.spec.dataset import Dataset
 
 Runner = Literal["function", "dataflow"]
 
-# What a file's name says of its compression, where the format leaves that to the file.
-_ENDINGS: dict[str, Literal["gzip", "zstd", "bzip2", "zip"]] = {
-    ".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".zip": "zip",
-}  # fmt: skip
-
 
 class Sized(Protocol):
     """A file whose size is known before it is read."""
@@ -72,14 +67,6 @@ def choose(dataset: Dataset, files: Sequence[Sized]) -> Chosen:
     return Chosen("dataflow", f"above {bound}; cut into about {shards} shard{'s' if shards > 1 else ''}", shards)
 
 
-def compression(dataset: Dataset, file: Sized) -> str:
-    """Return a file's compression as the format says it or, where that is `auto`, the ending of its name."""
-    said = dataset.pipeline.format.compression
-    if said != "auto":
-        return said
-    return next((kind for ending, kind in _ENDINGS.items() if file.name.lower().endswith(ending)), "none")
-
-
 def why_not_cut(dataset: Dataset, file: Sized) -> str:
     """Return why a file is read as a whole, as one clause; empty where it can be cut.
 
@@ -88,9 +75,7 @@ def why_not_cut(dataset: Dataset, file: Sized) -> str:
     # The engine is no part of what a DAG file imports.
     from include.engine.shards import why_whole
 
-    form = dataset.pipeline.format.model_copy(update={"compression": compression(dataset, file)})
-    pipeline = dataset.pipeline.model_copy(update={"format": form})
-    return why_whole(dataset.model_copy(update={"pipeline": pipeline}))
+    return why_whole(dataset, file.name)
 
 
 def _shards(size: int) -> int:
