@@ -5,6 +5,7 @@ What is chosen changes no answer, so it is no part of a batch's identity.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +14,6 @@ from typing import Literal, Protocol
 from include.spec.dataset import Dataset
 
 Runner = Literal["function", "dataflow"]
-
-# What a file's name says of its compression, where the format leaves that to the file.
-_ENDINGS: dict[str, Literal["gzip", "zstd", "bzip2", "zip"]] = {
-    ".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".zip": "zip",
-}  # fmt: skip
 
 
 class Sized(Protocol):
@@ -65,38 +61,14 @@ def choose(dataset: Dataset, files: Sequence[Sized]) -> Chosen:
     if len(files) > 1:
         reason = f"{large} of {len(files)} files above {bound}, but Dataflow takes one file and a set is one batch"
         return Chosen("function", reason)
-    why = why_not_cut(dataset, files[0])
+    # Only here: what a DAG file imports is to be light, and the engine is not.
+    from include.engine.shards import RANGE, why_whole
+
+    why = why_whole(dataset, files[0].name)
     if why:
         return Chosen("dataflow", f"above {bound}; read as a whole: {why}")
-    shards = _shards(files[0].size)
+    shards = math.ceil(files[0].size / RANGE)
     return Chosen("dataflow", f"above {bound}; cut into about {shards} shard{'s' if shards > 1 else ''}", shards)
-
-
-def compression(dataset: Dataset, file: Sized) -> str:
-    """Return a file's compression as the format says it or, where that is `auto`, the ending of its name."""
-    said = dataset.pipeline.format.compression
-    if said != "auto":
-        return said
-    return next((kind for ending, kind in _ENDINGS.items() if file.name.lower().endswith(ending)), "none")
-
-
-def why_not_cut(dataset: Dataset, file: Sized) -> str:
-    """Return why a file is read as a whole, as one clause; empty where it can be cut.
-
-    A file whose compression its name does not tell is found to be compressed only when it is read.
-    """
-    # The engine is no part of what a DAG file imports.
-    from include.engine.shards import why_whole
-
-    form = dataset.pipeline.format.model_copy(update={"compression": compression(dataset, file)})
-    pipeline = dataset.pipeline.model_copy(update={"format": form})
-    return why_whole(dataset.model_copy(update={"pipeline": pipeline}))
-
-
-def _shards(size: int) -> int:
-    from include.engine.shards import RANGE
-
-    return -(-size // RANGE)
 
 
 def _spaced(size: str) -> str:
