@@ -68,7 +68,7 @@ def choose(dataset: Dataset, files: Sequence[Sized]) -> Chosen:
     if why:
         return Chosen("dataflow", f"above {bound}; read as a whole: {why}")
     shards = math.ceil(files[0].size / RANGE)
-    return Chosen("dataflow", f"above {bound}; cut into about {shards} shard{'s' if shards > 1 else ''}", shards)
+    return Chosen("dataflow", f"above {bound}; cut into about {shards:,} shard{'s' if shards > 1 else ''}", shards)
 
 
 def _spaced(size: str) -> str:
