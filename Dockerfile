@@ -29,7 +29,7 @@ RUN --mount=type=cache,target=/root/.cache/uv python -m local.environments emula
 FROM python:3.11-slim-bookworm AS airflow
 WORKDIR /opt/landfall
 RUN useradd --uid 1000 --create-home landfall \
-    && mkdir -p build/airflow/logs build/gcloud && chown -R landfall build
+    && mkdir -p build/airflow/logs build/gcloud build/cloud && chown -R landfall build
 COPY --from=airflow-environment /opt/landfall/build/env/airflow build/env/airflow
 COPY local/ local/
 COPY include/ include/

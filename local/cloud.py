@@ -110,6 +110,7 @@ class Cloud:
             **services.NOBODY,
             **services.landfall_settings(),
             **endpoints(*(self._url(ports, name) for name in SERVICES)),
+            **services.key_places(self.state),
             "CLOUDSDK_CONFIG": str(self.state / "gcloud"),
             **airflow_settings(airflow_home(self.state)),
         }

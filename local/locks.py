@@ -43,6 +43,8 @@ LOCKS = (
     Lock("dev.in", "dev.txt", options=("-c", "airflow.txt")),
     # The same engine on the function as on the worker, or the two could give different answers.
     Lock("function.in", "function.txt", options=("-c", "engine.pins")),
+    # All of it in the worker's versions: what the local runner shows is what Dataflow runs.
+    Lock("dataflow.in", "dataflow.txt", options=("-c", "airflow.txt")),
     # The engine's own libraries, in its own versions, beside its peers: what differs is not DuckDB or Arrow.
     Lock("bench.in", "bench.txt", options=("-c", "engine.pins")),
     Lock("fuzz.in", "fuzz.txt", options=("-c", "engine.pins")),

@@ -161,6 +161,14 @@ def function_keys(state: Path) -> dict[str, str]:
     return stored
 
 
+def key_places(state: Path) -> dict[str, str]:
+    """Return where the stand-in for Dataflow reads the function's keys; nothing where it inherits them."""
+    names = ("LANDFALL_MASK_KEY", "LANDFALL_RAW_KEY")
+    if all(os.environ.get(name) for name in names):
+        return {}
+    return {f"{name}_SECRET": f"file:{state / 'keys.json'}#{name}" for name in names}
+
+
 def answers(service: Service) -> bool:
     """Say whether the service does its work: a GET of its health address gets a good answer."""
     return 0 < probe(service) <= service.worst_answer

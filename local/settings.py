@@ -23,6 +23,8 @@ def endpoints(storage: str, bigquery: str, function: str) -> dict[str, str]:
         "STORAGE_EMULATOR_HOST": storage,
         "BIGQUERY_EMULATOR_HOST": bigquery,
         "LANDFALL_FUNCTION_URL": function,
+        # There is no emulator of Dataflow: large files are for a process of the task.
+        "LANDFALL_DATAFLOW": "local",
         # Without it gcsfs asks for the bucket's storage layout over gRPC, and hangs.
         "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
         "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(connection),

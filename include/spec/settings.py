@@ -27,6 +27,17 @@ class Settings(Model):
     work: str = Field("landfall-work", pattern=_BUCKET, description="bucket for plans, Parquet parts and manifests")
     archive: str = Field("landfall-archive", pattern=_BUCKET, description="bucket for source files once loaded")
     function_url: str = Field("", description="address of the transform function")
+    dataflow: str = Field(
+        "",
+        pattern=r"^(local|gs://[a-z0-9][^\s]*/[^\s]+)?$",
+        description="address of the Flex Template for large files; `local`: they are run in a process of the task",
+    )
+    dataflow_region: str = Field("", pattern=r"^([a-z]+-[a-z]+[0-9]+)?$", description="region of the jobs on Dataflow")
+    dataflow_account: str = Field("", description="service account of the workers on Dataflow")
+    dataflow_subnetwork: str = Field("", description="of the workers, as regions/…/subnetworks/…; empty: the default")
+    dataflow_workers: int = Field(10, ge=1, le=1_000, strict=False, description="most workers of a job on Dataflow")
+    mask_key_secret: str = Field("", description="where workers on Dataflow read the key of masks: a secret's version")
+    raw_key_secret: str = Field("", description="where they read the keys of quarantined raw bytes")
     ops_dataset: str = Field("landfall_ops", pattern=r"^[A-Za-z0-9_]{1,1000}$")
     connection: str = Field("google_cloud_default", description="Airflow connection for Google Cloud")
     lease: Duration = Field(RUN_LIMIT, description="how long a file is left to a run that took it and may be alive")

@@ -8,9 +8,9 @@ from airflow import __version__
 from airflow.sdk import DAG, BaseOperator
 
 try:
-    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
 except ImportError:  # Airflow 3.1
-    from airflow.exceptions import AirflowFailException, AirflowSkipException
+    from airflow.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
 
 try:
     from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
@@ -44,5 +44,5 @@ class IngestDag(DAG):  # type: ignore[misc, unused-ignore]
 
 __all__ = [
     "DOUBLING", "HAS_DEADLINES", "HAS_RETRY_POLICY", "AirflowFailException", "AirflowSkipException", "IngestDag",
-    "RetryDecision", "RetryPolicy",
+    "RetryDecision", "RetryPolicy", "TaskDeferred",
 ]  # fmt: skip

@@ -211,6 +211,7 @@ def test_airflow_gets_the_settings_it_has_without_docker() -> None:
         **settings.endpoints("http://storage:9023", "http://bigquery:9050", "http://function:9025"),
         **settings.airflow_settings(Path(HOME, "build", "airflow")),
         "CLOUDSDK_CONFIG": f"{HOME}/build/gcloud",
+        **services.key_places(Path(HOME, "build", "cloud")),
     }
     here = {name: value.replace(str(ROOT), HOME) for name, value in here.items()}
     del here["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]

@@ -1,23 +1,32 @@
-"""Runs the engine over one batch in the Cloud Function."""
+"""Runs the engine over one batch: in the Cloud Function, or as a Beam job where the batch is one large file."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+
+from landfall.compat import TaskDeferred
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.ledger.plan import Plan, PlannedBatch, PlannedFile
+    from landfall.gcp.dataflow import Job
     from landfall.gcp.landing import Site
+
+# A try waits no longer for a job on Dataflow, and a run no longer than 6 hours for its tasks; the next try attaches.
+_LONGEST_WAIT = timedelta(hours=5)
 
 
 class TransformBatch(BaseOperator):
-    """Send one batch to the function and return where its manifest lies.
+    """Have one batch transformed by what the plan says, and return where its manifest lies.
 
     A retry writes below a path of its own: a try that timed out may still be writing, and must not get in the way.
+    With a job on Dataflow it is the job that has the path, and a retry looks for the job (`landfall.gcp.dataflow`).
 
     Args:
         dataset: the dataset's name.
@@ -31,26 +40,74 @@ class TransformBatch(BaseOperator):
         super().__init__(**kwargs)
         self.dataset = dataset
         self.batch = batch
+        self._job: Job | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Post the batch; returns the manifest's address, the batch's number and the counts.
+        """Transform the batch; returns the manifest's address, the batch's number and the counts.
 
         Raises:
             TerminalFailure, TransientFailure: there is no manifest; why is noted for `load`.
         """
-        from landfall.errors import TerminalFailure, TransientFailure
-        from landfall.gcp.failures import note_failure
+        site, plan, batch = self._planned()
+
+        def run() -> dict[str, Any]:
+            if batch.runner == "function":
+                return transform_batch(site, plan, batch, context["ti"].try_number)
+            return self._run_job(context, site, plan, batch)
+
+        return self._told(context, site, plan, batch, run)
+
+    def complete(self, context: Context, number: int, event: dict[str, Any]) -> dict[str, Any]:
+        """Read what a job on Dataflow published, once the triggerer has seen it end; returns what `execute` does.
+
+        Args:
+            number: the job's.
+            event: of the provider's trigger.
+
+        Raises:
+            TerminalFailure, TransientFailure: there is no manifest; why is noted for `load`.
+        """
+        from landfall.gcp.large import LargeBatch
+
+        site, plan, batch = self._planned()
+        large = LargeBatch(site, plan, batch)
+        return self._told(context, site, plan, batch, lambda: large.answer(number, str(event.get("message", ""))))
+
+    def on_kill(self) -> None:
+        """End the process of a job that runs in one; a job on Dataflow runs on, and the next try attaches to it."""
+        if self._job is not None:
+            self._job.kill()
+
+    def _planned(self) -> tuple[Site, Plan, PlannedBatch]:
         from landfall.gcp.landing import Site
         from landfall.gcp.plan_file import read_plan
 
         site = Site.of(self.dataset)
         plan = read_plan(site, self.batch["plan"])
-        batch = plan.batches[self.batch["batch"]]
-        attempt = context["ti"].try_number
+        return site, plan, plan.batches[self.batch["batch"]]
+
+    def _run_job(self, context: Context, site: Site, plan: Plan, batch: PlannedBatch) -> dict[str, Any]:
+        from landfall.gcp.dataflow import Begun, job_of
+        from landfall.gcp.large import LargeBatch
+
+        self._job = job_of(LargeBatch(site, plan, batch))
+        found = self._job.run(context)
+        if isinstance(found, Begun):
+            kwargs = {"number": found.number}
+            raise TaskDeferred(trigger=found.trigger, method_name="complete", kwargs=kwargs, timeout=_LONGEST_WAIT)
+        return found
+
+    def _told(
+        self, context: Context, site: Site, plan: Plan, batch: PlannedBatch, run: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Say in the log what became of the batch, or note why nothing did."""
+        from landfall.errors import TerminalFailure, TransientFailure
+        from landfall.gcp.failures import note_failure
+
         try:
-            result = transform_batch(site, plan, batch, attempt)
+            result = run()
         except (TerminalFailure, TransientFailure) as failure:
-            note_failure(site, plan.run_id, batch, attempt, failure)
+            note_failure(site, plan.run_id, batch, context["ti"].try_number, failure)
             raise
         self.log.info(
             "batch %d: %s records = %s loaded + %s filtered + %s duplicates + %s quarantined (%s of %s files held)",
@@ -69,12 +126,18 @@ def transform_batch(site: Site, plan: Plan, batch: PlannedBatch, attempt: int) -
     from landfall.gcp.function import post_batch
 
     output = site.work_uri("batches", batch.batch_id, f"attempt-{attempt}", "")
-    body = _request(plan, batch, attempt, output)
+    body = request_of(plan, batch, attempt, output)
     files = [file.uri for file in batch.files]
     return post_batch(site.settings.function_url, body, f"{batch.batch_id}-{attempt}", files, site.breakers.function)
 
 
-def _request(plan: Plan, batch: PlannedBatch, attempt: int, output: str) -> dict[str, Any]:
+def request_of(plan: Plan, batch: PlannedBatch, attempt: int, output: str) -> dict[str, Any]:
+    """Return the request for one batch, as `include.functions.protocol` has it.
+
+    Args:
+        attempt: number of the try.
+        output: the path below which it writes; ends in ``<batch_id>/attempt-<attempt>/``.
+    """
     return {
         "dataset": plan.dataset,
         "batch_id": batch.batch_id,

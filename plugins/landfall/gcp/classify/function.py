@@ -31,13 +31,9 @@ def failure_of(answer: Response, url: str) -> Failure:
         url: the function's address.
     """
     status, asked = answer.status_code, asked_to_wait(answer)
-    error = _own_error(answer)
-    if error is not None:
-        code = str(error.get("code", ""))
-        text = f"the function answered {status} {code}: {error.get('message', 'no reason was given')}"
-        if error["retryable"]:
-            return TransientFailure(text, retry_after=asked, code=code)
-        return TerminalFailure(text, code=code)
+    told = failure_told(content_of(answer), f"the function answered {status}", asked)
+    if told is not None:
+        return told
     text = f"the platform answered {status} in place of the function at {url}"
     if status == 429:
         text = f"{text}: no instance is free; raise its most instances if that goes on"
@@ -50,10 +46,22 @@ def failure_of(answer: Response, url: str) -> Failure:
     return TerminalFailure(str(found))
 
 
-def _own_error(answer: Response) -> dict[str, Any] | None:
-    content = content_of(answer)
+def failure_told(content: Any, who: str, asked: float = 0.0) -> Failure | None:  # noqa: ANN401 - whatever JSON holds
+    """Tell what our own error body means (`include.functions.protocol.ErrorResponse`); None: it is none.
+
+    Args:
+        content: what its JSON holds.
+        who: who says so, for a person.
+        asked: seconds that the service asked to wait.
+    """
     error = content.get("error") if isinstance(content, dict) else None
-    return error if isinstance(error, dict) and isinstance(error.get("retryable"), bool) else None
+    if not isinstance(error, dict) or not isinstance(error.get("retryable"), bool):
+        return None
+    code = str(error.get("code", ""))
+    text = f"{who} {code}: {error.get('message', 'no reason was given')}"
+    if error["retryable"]:
+        return TransientFailure(text, retry_after=asked, code=code)
+    return TerminalFailure(text, code=code)
 
 
 def content_of(answer: Response) -> Any:  # noqa: ANN401 - whatever JSON holds

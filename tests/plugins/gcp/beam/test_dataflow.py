@@ -1,0 +1,300 @@
+"""A large file's job on Dataflow: begun once, found again by its name, waited for by the provider's trigger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from googleapiclient import discovery_cache
+
+from include.functions.failures import Unworkable
+from landfall.compat import TaskDeferred
+from landfall.errors import TerminalFailure, TransientFailure
+from landfall.gcp.dataflow import Begun, DataflowJob, job_of, label
+from landfall.gcp.large import LargeBatch
+from landfall.gcp.transform import TransformBatch
+from tests.plugins.gcp.beam.conftest import ROWS
+from tests.plugins.gcp.beam.service import Dataflow, Redirected
+from tests.plugins.gcp.steps import Steps
+
+TEMPLATE = "gs://landfall-work/templates/landfall.json"
+IMAGE = "europe-west1-docker.pkg.dev/p/landfall/dataflow@sha256:abc"
+MASK = "projects/p/secrets/mask/versions/3"
+
+
+@pytest.fixture
+def dataflow(in_cloud: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dataflow]:
+    """A Dataflow to which the provider's hook is led, and a deployment that names a template."""
+    from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
+    from google.cloud import storage
+
+    service = Dataflow()
+    port = service.server.server_port
+    monkeypatch.setattr(GoogleBaseHook, "_authorize", lambda _: Redirected(port))
+    # The client waits up to a minute between its own tries.
+    monkeypatch.setattr("googleapiclient.http.time.sleep", lambda _: None, raising=False)
+    named = {
+        "DATAFLOW": TEMPLATE,
+        "DATAFLOW_REGION": "europe-west1",
+        "DATAFLOW_ACCOUNT": "workers@p.iam.gserviceaccount.com",
+        "DATAFLOW_SUBNETWORK": "regions/europe-west1/subnetworks/landfall",
+        "DATAFLOW_WORKERS": "7",
+        "MASK_KEY_SECRET": MASK,
+        "RAW_KEY_SECRET": "",
+    }
+    for name, value in named.items():
+        monkeypatch.setenv(f"LANDFALL_{name}", value)
+    bucket = storage.Client(project="landfall-local").bucket("landfall-work")
+    bucket.blob("templates/landfall.json").upload_from_string(json.dumps({"image": IMAGE}))
+    yield service
+    service.server.shutdown()
+    service.server.server_close()
+
+
+def context(tries: int = 1) -> Any:
+    instance = SimpleNamespace(try_number=tries, xcom_push=lambda **_: None, task_id="t", dag_id="d", run_id="r")
+    return {"ti": instance, "task_instance": instance, "run_id": "r"}
+
+
+def publish(it: LargeBatch, number: int) -> None:
+    """Publish what the job of that number would, by the function's code."""
+    from google.cloud import storage
+
+    from include.functions.gcp.objects import Objects
+    from include.functions.gcp.secrets import read_keys
+    from include.functions.job import run_job
+    from include.spec.settings import Settings
+
+    store = Objects(storage.Client(project="landfall-local"))
+    run_job(it._request(number), store, Settings.from_environment(), read_keys())
+
+
+def begun(it: LargeBatch) -> Begun:
+    found = DataflowJob(it).run(context())
+    assert isinstance(found, Begun)
+    return found
+
+
+def test_a_job_is_begun_with_all_that_it_needs_and_no_key(dataflow: Dataflow, large: Any) -> None:
+    it = large()
+    found = begun(it)
+    assert found.number == 1
+    [body] = dataflow.launched
+    place = f"gs://landfall-work/{it.plan.dataset['name']}/dataflow/{it.batch.batch_id}/attempt-1/"
+    assert body == {
+        "launchParameter": {
+            "jobName": f"landfall-{it.batch.batch_id}-1",
+            "containerSpecGcsPath": TEMPLATE,
+            "parameters": {
+                "request": f"{place}request.json",
+                "landing": "landfall-landing",
+                "work": "landfall-work",
+                "archive": "landfall-archive",
+                "mask_key_secret": MASK,
+            },
+            "environment": {
+                "sdkContainerImage": IMAGE,
+                "serviceAccountEmail": "workers@p.iam.gserviceaccount.com",
+                "subnetwork": "regions/europe-west1/subnetworks/landfall",
+                "ipConfiguration": "WORKER_IP_PRIVATE",
+                "maxWorkers": 7,
+                "tempLocation": "gs://landfall-work/_landfall/dataflow/temp",
+                "stagingLocation": "gs://landfall-work/_landfall/dataflow/staging",
+                "additionalUserLabels": {
+                    "landfall-dataset": label(it.plan.dataset["name"]),
+                    "landfall-run": it.plan.run_id,
+                },
+            },
+        }
+    }
+
+
+def test_the_body_is_what_the_api_describes(dataflow: Dataflow, large: Any) -> None:
+    begun(large())
+    path = f"{discovery_cache.__path__[0]}/documents/dataflow.v1b3.json"
+    with open(path) as stream:
+        schemas = json.load(stream)["schemas"]
+    given = dataflow.launched[0]["launchParameter"]
+    assert set(dataflow.launched[0]) <= set(schemas["LaunchFlexTemplateRequest"]["properties"])
+    assert set(given) <= set(schemas["LaunchFlexTemplateParameter"]["properties"])
+    fields = schemas["FlexTemplateRuntimeEnvironment"]["properties"]
+    assert set(given["environment"]) <= set(fields)
+    assert given["environment"]["ipConfiguration"] in fields["ipConfiguration"]["enum"]
+
+
+def test_the_request_lies_there_before_the_job_begins(dataflow: Dataflow, large: Any) -> None:
+    from include.functions.protocol import TransformRequest
+
+    it = large()
+    dataflow.refuse = 403
+    with pytest.raises(TerminalFailure, match="Dataflow answered 403"):
+        DataflowJob(it).run(context())
+    lies = it.site.storage.read(dataflow.launched[0]["launchParameter"]["parameters"]["request"])
+    assert TransformRequest.model_validate_json(lies).attempt == 1
+
+
+def test_the_triggerer_waits_for_the_job_with_a_trigger_of_the_provider(dataflow: Dataflow, large: Any) -> None:
+    path, given = begun(large()).trigger.serialize()
+    assert path == "airflow.providers.google.cloud.triggers.dataflow.DataflowJobStatusTrigger"
+    assert given["job_id"] == dataflow.jobs[0]["id"]
+    assert (given["project_id"], given["location"]) == ("landfall-local", "europe-west1")
+    assert given["expected_statuses"] == {"JOB_STATE_DONE"}
+
+
+@pytest.mark.parametrize(
+    "state", ["JOB_STATE_QUEUED", "JOB_STATE_PENDING", "JOB_STATE_RUNNING", "JOB_STATE_CANCELLING"]
+)
+def test_a_retry_attaches_to_the_job_that_is_active(dataflow: Dataflow, large: Any, state: str) -> None:
+    it = large()
+    job = dataflow.add(f"landfall-{it.batch.batch_id}-1", state)
+    found = begun(it)
+    assert (found.number, found.trigger.serialize()[1]["job_id"]) == (1, job["id"])
+    assert dataflow.launched == []
+
+
+def test_a_job_that_is_done_leads_to_its_manifest(dataflow: Dataflow, large: Any) -> None:
+    it = large()
+    dataflow.add(f"landfall-{it.batch.batch_id}-1", "JOB_STATE_DONE")
+    publish(it, 1)
+    found = DataflowJob(it).run(context())
+    assert found["manifest"] == it.place(1) + "manifest.json"  # type: ignore[index]
+    assert (found["records"], found["loaded"]) == (2, 2)  # type: ignore[index]
+    assert dataflow.launched == []
+
+
+@pytest.mark.parametrize("state", ["JOB_STATE_FAILED", "JOB_STATE_CANCELLED", "JOB_STATE_DONE"])
+def test_a_job_that_ended_without_a_manifest_leads_to_the_next_number(
+    dataflow: Dataflow, large: Any, state: str
+) -> None:
+    it = large()
+    for number in (1, 2):
+        dataflow.add(f"landfall-{it.batch.batch_id}-{number}", state)
+    assert begun(it).number == 3
+    assert dataflow.launched[0]["launchParameter"]["jobName"].endswith("-3")
+    assert "/attempt-3/" in dataflow.launched[0]["launchParameter"]["parameters"]["request"]
+
+
+def test_of_jobs_of_one_name_the_newest_counts(dataflow: Dataflow, large: Any) -> None:
+    it = large()
+    name = f"landfall-{it.batch.batch_id}-1"
+    dataflow.add(name, "JOB_STATE_FAILED")
+    newest = dataflow.add(name, "JOB_STATE_RUNNING")
+    assert begun(it).trigger.serialize()[1]["job_id"] == newest["id"]
+
+
+def test_jobs_are_asked_for_by_name(dataflow: Dataflow, large: Any) -> None:
+    it = large()
+    begun(it)
+    assert [query["name"] for query in dataflow.lists] == [[f"landfall-{it.batch.batch_id}-1"]]
+
+
+def test_a_launch_whose_answer_got_lost_is_found_again(dataflow: Dataflow, large: Any) -> None:
+    dataflow.lost = 1
+    found = begun(large())
+    assert len(dataflow.jobs) == 1
+    assert found.trigger.serialize()[1]["job_id"] == dataflow.jobs[0]["id"]
+
+
+def test_a_service_that_is_away_may_come_back(dataflow: Dataflow, large: Any) -> None:
+    dataflow.refuse = 503
+    with pytest.raises(TransientFailure, match="Dataflow answered 503"):
+        DataflowJob(large()).run(context())
+
+
+def test_a_template_that_is_none_is_said(dataflow: Dataflow, large: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    it = large()
+    it.site.storage.write(TEMPLATE, b"[]")
+    with pytest.raises(TerminalFailure, match="is no Flex Template; look at LANDFALL_DATAFLOW"):
+        DataflowJob(it).run(context())
+
+
+def test_settings_that_are_missing_are_named(large: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANDFALL_DATAFLOW", "")
+    with pytest.raises(TerminalFailure, match="LANDFALL_DATAFLOW and LANDFALL_DATAFLOW_REGION is not set") as caught:
+        job_of(large())
+    assert "raise transform.dataflow_above" in str(caught.value)
+
+
+@pytest.fixture
+def task(dataflow: Dataflow, steps: Steps) -> Callable[[], tuple[TransformBatch, LargeBatch]]:
+    """Return the task of a planned batch, and the batch."""
+
+    def make() -> tuple[TransformBatch, LargeBatch]:
+        from landfall.gcp.landing import Site
+        from landfall.gcp.plan import PlanRun
+        from landfall.gcp.plan_file import read_plan
+
+        steps.land("a.csv", ROWS)
+        [batch] = PlanRun(task_id="plan", dataset=steps.name).execute(steps._context("r", {}, {}))
+        site = Site.of(steps.name)
+        plan = read_plan(site, batch["plan"])
+        return TransformBatch(task_id="transform", dataset=steps.name, batch=batch), LargeBatch(
+            site, plan, plan.batches[0]
+        )
+
+    return make
+
+
+def deferred(task: TransformBatch) -> TaskDeferred:
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context())
+    return caught.value
+
+
+def test_the_task_defers_under_its_own_method_and_returns_the_manifest(task: Any) -> None:
+    it, batch = task()
+    paused = deferred(it)
+    assert (paused.method_name, paused.kwargs) == ("complete", {"number": 1})
+    assert paused.timeout is not None
+    publish(batch, 1)
+    event = {"status": "success", "message": "Job with id 'x' has reached an expected state: JOB_STATE_DONE"}
+    done = it.resume_execution(paused.method_name, {**paused.kwargs, "event": event}, context())
+    assert done["batch"] == 0
+    assert done["manifest"] == batch.place(1) + "manifest.json"
+    assert done["loaded"] == 2
+
+
+def test_a_job_that_failed_says_why_and_the_note_for_load_is_written(task: Any) -> None:
+    it, batch = task()
+    deferred(it)
+    why = Unworkable("bad_rule", "derive.discount cannot run").body.model_dump_json().encode()
+    batch.site.storage.write(batch.place(1) + "failure.json", why)
+    event = {"status": "error", "message": "Job with id 'x' is already in terminal state: JOB_STATE_FAILED"}
+    with pytest.raises(TerminalFailure, match="bad_rule") as caught:
+        it.complete(context(), number=1, event=event)
+    assert caught.value.code == "bad_rule"
+    from landfall.gcp.failures import given_up
+
+    assert "bad_rule" in str(given_up(batch.site, batch.plan, [0]))
+
+
+def test_a_job_that_was_cancelled_may_be_tried_again(task: Any) -> None:
+    it, _ = task()
+    deferred(it)
+    event = {"status": "error", "message": "Job with id 'x' is already in terminal state: JOB_STATE_CANCELLED"}
+    with pytest.raises(TransientFailure, match="left no manifest: Job with id 'x' is already in terminal state"):
+        it.complete(context(), number=1, event=event)
+
+
+def test_a_triggerer_that_lost_sight_of_a_job_leads_back_to_it(task: Any, dataflow: Dataflow) -> None:
+    it, _ = task()
+    deferred(it)
+    with pytest.raises(TransientFailure, match="503 the API is away"):
+        it.complete(context(), number=1, event={"status": "error", "message": "503 the API is away"})
+    assert deferred(it).kwargs == {"number": 1}
+    assert len(dataflow.launched) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("scheduled__2026-11-21T19:00:00+00:00", "scheduled__2026-11-21t19-00-00-00-00"),
+        ("orders", "orders"),
+        ("x" * 80, "x" * 63),
+    ],
+)
+def test_a_label_is_what_google_cloud_takes(text: str, made: str) -> None:
+    assert label(text) == made
