@@ -131,7 +131,7 @@ def groups_of(source: Path | pa.Buffer, *, repetitive: Sequence[str] = ()) -> It
 
     Args:
         source: the file, or what is in it.
-        repetitive: columns that are left encoded by a dictionary: a third of the work, where they are only written again.
+        repetitive: columns that are left encoded by a dictionary: less work where they are only written again.
     """
     place = source if isinstance(source, Path) else pa.BufferReader(source)
     with pq.ParquetFile(place, read_dictionary=repetitive) as file:
