@@ -79,9 +79,14 @@ format:  ## let ruff mend and format what it can
 lock:  ## resolve all locks anew, with hashes
 	@python=$(SYSTEM_PYTHON) && "$$python" -m local.locks $(ARGS)
 
-bench:  ## the engine against DuckDB, Polars, pandas, dlt and a plain loop -> build/bench.json; ROWS=200000 is quick
+bench:  ## the engine against DuckDB, Polars, pandas, dlt and a plain loop -> build/bench.json; ROWS=200000 is quick; BEAM=1
+ifdef BEAM
+	@$(ENVIRONMENTS) airflow
+	@$(AIRFLOW_BIN)/python -m tests.bench.beam $(ROWS_GIVEN) --rounds $(ROUNDS) $(ARGS)
+else
 	@$(ENVIRONMENTS) function bench
 	@build/env/bench/bin/python -m tests.bench.engine --rows $(ROWS) --rounds $(ROUNDS) $(ARGS)
+endif
 
 bench-dags:  ## measure how long DAG files take to parse and tasks to start -> build/bench-dags.json
 	@$(ENVIRONMENTS) airflow --dev
