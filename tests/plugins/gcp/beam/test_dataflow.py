@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -35,7 +36,7 @@ def dataflow(in_cloud: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Data
     port = service.server.server_port
     monkeypatch.setattr(GoogleBaseHook, "_authorize", lambda _: Redirected(port))
     # The client waits up to a minute between its own tries.
-    monkeypatch.setattr("googleapiclient.http.time.sleep", lambda _: None, raising=False)
+    monkeypatch.setattr("googleapiclient.http.time", SimpleNamespace(sleep=lambda _: None, time=time.time))
     named = {
         "DATAFLOW": TEMPLATE,
         "DATAFLOW_REGION": "europe-west1",
