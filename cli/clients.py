@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from google.cloud.storage import Client as Storage
 
     from include.spec.settings import Settings
+    from landfall.gcp.landing import Site
 
 LOCAL = "For the embedded cloud: `source local/env.sh`, or `make ui` in another terminal."
 _CONNECT_SECONDS = 3.0
@@ -51,6 +52,30 @@ def bigquery_client(settings: Settings) -> BigQuery:
             anonymous = AnonymousCredentials()
             return Client(project=settings.project, location=settings.location, credentials=anonymous)
         return Client(project=settings.project, location=settings.location)
+
+
+def looking_site(name: str) -> Site:
+    """Return a dataset's site that changes nothing, with clients that need no Airflow connection.
+
+    Its breakers are its own: what does not work from here is no news for the runs.
+
+    Raises:
+        CliError: an emulator does not answer, or there are no credentials.
+        SpecError: the dataset's folder is wrong.
+    """
+    from dataclasses import replace
+
+    from landfall.gcp.landing import Site
+    from landfall.gcp.storage import Storage
+    from landfall.gcp.warehouse import Warehouse
+
+    site = Site.of(name)
+    settings = site.settings
+    storage = Storage(settings.connection)
+    storage.client = storage_client(settings)
+    warehouse = Warehouse(settings.connection, settings.project, settings.location)
+    warehouse.client = bigquery_client(settings)
+    return replace(site, storage=storage, warehouse=warehouse, read_only=True)
 
 
 @contextmanager

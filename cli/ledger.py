@@ -74,11 +74,18 @@ class LedgerReader:
 
     def exists(self) -> bool:
         """Whether anything was ever recorded: the first run makes the ledger."""
+        return self._has(f"{self._ledger.project}.{self._ledger.dataset}.files_current")
+
+    def is_current(self) -> bool:
+        """Whether the ledger is of this release: the first run after it makes what lacks."""
+        return self._has(self._ledger.events.strip("`"))
+
+    def _has(self, table: str) -> bool:
         from google.api_core.exceptions import NotFound
 
         with answering("BigQuery"):
             try:
-                self._client.get_table(f"{self._ledger.project}.{self._ledger.dataset}.files_current")
+                self._client.get_table(table)
             except NotFound:
                 return False
         return True
@@ -123,13 +130,8 @@ class LedgerReader:
 
     def waiting(self, dataset: str = "") -> list[dict[str, Any]] | None:
         """Return what waits for a person: rows of `queries.waiting_sql`; None of an older release's ledger."""
-        from google.api_core.exceptions import NotFound
-
-        with answering("BigQuery"):
-            try:
-                self._client.get_table(self._ledger.events.strip("`"))
-            except NotFound:
-                return None
+        if not self.is_current():
+            return None
         return self._query(queries.waiting_sql(self._ledger), {"dataset": dataset})
 
     def rows(self, table: str, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:

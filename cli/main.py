@@ -12,6 +12,7 @@ from cli.decide import reject, release, retry
 from cli.drop import drop
 from cli.errors import show_no_traceback
 from cli.ingest import ingest
+from cli.plan import plan
 from cli.replay import replay
 from cli.schema import schema
 from cli.status import status
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (check, transform, drop, ingest, status, release, reject, retry, replay, schema):
+for command in (check, transform, drop, plan, ingest, status, release, reject, retry, replay, schema):
     app.command()(command)
 
 

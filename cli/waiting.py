@@ -86,7 +86,7 @@ def find_waiting(
         unknown.append("what waits in a ledger of an older release is not known; the next run brings it up to date")
     for row in rows or ():
         found.append(Waits(row["dataset"], row["kind"], row["files"], row["records"], row["example"] or ""))
-    # Without a ledger of this release the look would make one, which is not for a command that only reads.
+    # Without a ledger of this release a look cannot tell a set that is loaded from one that waits.
     for dataset in datasets if rows is not None else ():
         if dataset.pipeline.source.completeness.by_set:
             sets, problem = _incomplete(dataset)
@@ -97,16 +97,13 @@ def find_waiting(
 
 
 def _incomplete(dataset: Dataset) -> tuple[list[Waits], list[str]]:
-    from cli.clients import bigquery_client, storage_client
+    from cli.clients import looking_site
     from cli.errors import CliError
     from landfall.errors import TerminalFailure, TransientFailure
-    from landfall.gcp.landing import Site, look
+    from landfall.gcp.landing import look
 
     try:
-        site = Site.of(dataset.name)
-        site.storage.client = storage_client(site.settings)
-        site.warehouse.client = bigquery_client(site.settings)
-        findings = look(site, run_id="landfall-status", ended=lambda _run_id: False)
+        findings = look(looking_site(dataset.name), run_id="landfall-status", ended=lambda _run_id: False)
     except (TerminalFailure, TransientFailure, CliError) as error:
         return [], [f"{dataset.name}: whether sets wait cannot be told: {error}"]
     return [Waits(dataset.name, INCOMPLETE, item.files, 0, str(item)) for item in findings.waiting], []

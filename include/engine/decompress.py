@@ -48,6 +48,11 @@ class Source:
         else:
             self._inflater = Inflater(found, self._read_raw, first)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the bytes are as they are stored, and are not damaged."""
+        return self._inflater is None and self.damage is None
+
     def _spool(self, first: bytes) -> BinaryIO:
         """Copy the stored bytes to a place where they can be read in any order."""
         spool = self._scratch()

@@ -221,8 +221,9 @@ def in_file(framer: Framing, units: UnitReader) -> Iterator[Frame]:
 def _in_file(frame: Frame, units: UnitReader) -> Frame:
     width, mark = units.encoding.width, units.encoding.mark
     data = b""
-    if frame.starts[0] >= 0:
-        first = int(frame.offsets[0] - frame.starts[0])
+    read = np.flatnonzero(frame.starts >= 0)
+    if len(read):
+        first = int(frame.offsets[read[0]] - frame.starts[read[0]])
         data = units.taken(first, len(frame.data))
     starts = np.where(frame.starts < 0, -1, frame.starts * width)
     lengths = np.minimum(frame.lengths * width, units.seen - frame.offsets * width)  # the last unit may be half one
@@ -233,7 +234,7 @@ def _in_file(frame: Frame, units: UnitReader) -> Frame:
 
 
 def _find_bad_text(frame: Frame) -> None:
-    if frame.starts[0] >= 0 and _is_text(frame.data[: int(frame.starts[-1] + frame.lengths[-1])], frame.encoding):
+    if _is_text(frame.data[: int((frame.starts + frame.lengths).max())], frame.encoding):
         return
     for record in np.flatnonzero((frame.defects & TOO_LONG) == 0).tolist():
         if not _is_text(frame.raw(record) or b"", frame.encoding):

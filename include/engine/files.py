@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
@@ -16,18 +17,20 @@ from include.engine.decompress import Source
 from include.engine.encode import Encoding, UnitReader, encoding_of, encoding_of_xml, in_file, looks_like_utf8
 from include.engine.evolve import NewColumns
 from include.engine.footer import FooterCutter
-from include.engine.frame import NOT_UTF8, UTF_8, Frame, Framer, Ints, LineFramer, to_utf8
+from include.engine.frame import NOT_UTF8, UTF_8, Frame, Framer, Ints, LineFramer, Start, to_utf8
 from include.engine.frame_csv import CsvFramer, Dialect
 from include.engine.frame_json import ArrayFramer
 from include.engine.kept import Alone, KeptFile
 from include.engine.parse_csv import Layout, parse_csv, positional_layout, read_header, too_wide
 from include.engine.parse_json import JsonParser
 from include.engine.promised import Promised, Witness
-from include.engine.readers import RecordReader, has_reader, open_reader
+from include.engine.readers import has_reader, open_reader
 from include.engine.records import Failures, Piece, framing_failures
+from include.engine.shards import Shard, reading
 from include.engine.sniff import HEAD, foreign_format, looks_like_json
 from include.spec.dataset import Dataset
 from include.spec.durations import parse_size
+from include.spec.pipeline import Format
 
 _LISTED, _SHOWN = 20, 80  # names in a message, and characters of each
 _LONGEST_HEADER = 3 * 1024  # bytes; a longer one is not kept in the ledger: it travels in a commit's query
@@ -46,6 +49,7 @@ class Input:
         released: a person released it: the tolerance does not hold it.
         chosen: read only these records of it; None: all.
         kept: the file is gone, and these of its records are read in its place.
+        shard: read only this part of it, and decide nothing on the file; None: all of it.
     """
 
     file_id: str
@@ -56,6 +60,7 @@ class Input:
     promised: Promised | None = None
     chosen: Chosen | None = None
     kept: KeptFile | None = None
+    shard: Shard | None = None
 
 
 @dataclass(slots=True)
@@ -74,6 +79,8 @@ class FileState:
         opening: what its records need of it to be read without it.
         alone: the one record that is read, of a file that is gone.
         lost: records of such a file that cannot be read, and why.
+        wide: records with more fields than the contract has columns.
+        unexpected: names of fields that the contract does not know.
     """
 
     number: int
@@ -92,6 +99,8 @@ class FileState:
     opening: Opening | None = None
     alone: Alone | None = None
     lost: dict[int, str] = field(default_factory=dict)
+    wide: int = 0
+    unexpected: set[str] = field(default_factory=set)
 
     def hold(self, reason: Reason | None) -> None:
         """Hold the file, unless it is held already."""
@@ -141,9 +150,55 @@ class FileReader:
         Raises:
             OSError: the file cannot be opened or read.
         """
-        if state.input.kept is None:
-            return self._whole(state)
-        return self._kept(state, state.input.kept)
+        if state.input.kept is not None:
+            return self._kept(state, state.input.kept)
+        if state.input.shard is not None:
+            return self._shard(state, state.input.shard)
+        return self._whole(state)
+
+    def header(self, state: FileState) -> bytes | None:
+        """Return the header of a file that is to be split, empty where it has none; None: it has to be read whole.
+
+        That is so where its beginning is not as it should be: what is to be said of it is said by who reads it whole.
+
+        Raises:
+            OSError: the file cannot be opened or read.
+        """
+        with state.input.open() as file:
+            source = Source(file, compression=self._form.compression, limit=self._inflated_limit)
+            head = source.head(HEAD)
+            if not head or not source.is_plain or self._encoding(state, source, head) is None:
+                return None
+            if self._form.type != "csv" or not self._form.header:
+                return b""
+            frame = next(self.framer(source.read).frames(), None)
+            if frame is None or not isinstance(read_header(frame, self._dataset), Layout):
+                return None
+            return frame.raw(0)
+
+    def framer(self, read: Callable[[int], bytes], start: Start | None = None) -> Framer:
+        """Return what cuts a file that can be split, or with a start its rest from there on, into frames."""
+        return cast(Framer, self._framer(read, self._limit, 1, start))
+
+    def _shard(self, state: FileState, shard: Shard) -> Iterator[Piece]:
+        """Read a part of a file; what is wrong with the file as a whole shows when all parts are read."""
+        state.opening, parser = Opening(UTF_8), JsonParser(self._dataset)
+        state.passed = shard.ordinal
+        if self._form.type == "csv" and not self._form.header:
+            state.layout = positional_layout(self._dataset)
+        elif self._form.type == "csv":
+            self._take_header(state, next(self.framer(io.BytesIO(shard.header).read, shard.start).frames()), b"")
+        with state.input.open() as file:
+            frames = self.framer(reading(file, shard.start.offset, shard.stop), shard.start).frames()
+            for number, frame in enumerate(frames):
+                if not number and shard.begins_with_header:
+                    frame = frame.without_first()
+                piece = self._piece(state, frame, parser)
+                state.wide += _wide(piece)
+                yield piece
+                self._progress(state, int(frame.offsets[-1]) - shard.start.offset if len(frame) else 0)
+        state.bytes = shard.stop - shard.start.offset
+        state.unexpected = parser.unexpected
 
     def _kept(self, state: FileState, kept: KeptFile) -> Iterator[Piece]:
         """Read each of a file's kept records by itself; one that cannot be read costs itself alone."""
@@ -195,7 +250,7 @@ class FileReader:
             self._progress(state, source.compressed_bytes)
         if source.damage is None:
             state.hold(reader.damage)
-        self._note_unexpected(state, reader)
+        note_unexpected(state, reader.unexpected, self._form)
         state.new = reader.new
         state.hold(state.new.reason if state.new else None)
 
@@ -225,7 +280,6 @@ class FileReader:
         is_csv = self._form.type == "csv"
         if is_csv and not self._form.header:
             state.layout = positional_layout(self._dataset)
-        wide = 0
         units = self._units(source, encoding)
         read = units.read if units else source.read
         footer = FooterCutter(read, lines=self._dialect.footer_lines, limit=self._limit)
@@ -238,17 +292,17 @@ class FileReader:
             if self._passes_over(state, frame):
                 continue
             piece = self._piece(state, frame, parser)
-            wide += sum(reasons[0].rule == "too_many_fields" for reasons in piece.failures.values())
+            state.wide += _wide(piece)
             yield piece
             self._progress(state, source.compressed_bytes)
         if is_csv and state.layout is None:
             state.hold(Reason("empty_file", "the file holds no header, only blank lines"))
         state.hold(footer.damage)
-        if is_csv and not self._form.header and self._form.unexpected_columns == "fail" and not state.input.chosen:
-            state.hold(too_wide(wide, state.records, self._dataset))
+        if not state.input.chosen:
+            state.hold(too_wide(state.wide, state.records, self._dataset))
         if isinstance(framer, ArrayFramer) and source.damage is None:
             state.hold(framer.damage)
-        self._note_unexpected(state, parser)
+        note_unexpected(state, parser.unexpected, self._form)
         state.new = state.layout.new if state.layout else parser.new
         state.hold(state.new.reason if state.new else None)
 
@@ -259,12 +313,14 @@ class FileReader:
             return None
         return UnitReader(source.read, encoding, self._dialect.special, delimiter, self._dialect.sign)
 
-    def _framer(self, read: Callable[[int], bytes], limit: int, span: int) -> Framer | ArrayFramer:
+    def _framer(
+        self, read: Callable[[int], bytes], limit: int, span: int, start: Start | None = None
+    ) -> Framer | ArrayFramer:
         if self._form.type == "json":
             return ArrayFramer(read, block=self._block, limit=limit)
         if self._form.type == "ndjson":
-            return LineFramer(read, block=self._block, limit=limit)
-        return CsvFramer(read, block=self._block, limit=limit, dialect=self._dialect, span=span)
+            return LineFramer(read, block=self._block, limit=limit, start=start)
+        return CsvFramer(read, block=self._block, limit=limit, dialect=self._dialect, span=span, start=start)
 
     def _take_header(self, state: FileState, frame: Frame, head: bytes) -> Frame:
         layout = read_header(frame, self._dataset)
@@ -311,16 +367,23 @@ class FileReader:
         state.passed += len(frame)
         return True
 
-    def _note_unexpected(self, state: FileState, parser: JsonParser | RecordReader) -> None:
-        names = _listing(sorted(parser.unexpected))
-        if not names:
-            return
-        if self._form.unexpected_columns not in ("ignore", "quarantine"):
-            message = f"the contract does not know the fields {names}. "
-            fix = "Add them to it, or set `format.unexpected_columns: ignore`."
-            state.hold(Reason("unexpected_column", message + fix))
-        elif self._form.unexpected_columns == "ignore":
-            state.notes.append(f"ignored fields: {names}")
+
+def note_unexpected(state: FileState, unexpected: Collection[str], form: Format) -> None:
+    """Hold a file, or note, for the fields that the contract does not know."""
+    names = _listing(sorted(unexpected))
+    if not names:
+        return
+    if form.unexpected_columns not in ("ignore", "quarantine"):
+        message = f"the contract does not know the fields {names}. "
+        fix = "Add them to it, or set `format.unexpected_columns: ignore`."
+        state.hold(Reason("unexpected_column", message + fix))
+    elif form.unexpected_columns == "ignore":
+        state.notes.append(f"ignored fields: {names}")
+
+
+def _wide(piece: Piece) -> int:
+    """Count the records with more fields than there are columns."""
+    return sum(reasons[0].rule == "too_many_fields" for reasons in piece.failures.values())
 
 
 def _listing(names: Sequence[str]) -> str:

@@ -84,6 +84,19 @@ def to_utf8(data: bytes, encoding: str) -> bytes:
     return data if encoding == UTF_8 else data.decode(encoding, errors="replace").encode()
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a record begins inside a file.
+
+    Args:
+        offset: bytes before it.
+        line: its first physical line, from 1.
+    """
+
+    offset: int
+    line: int
+
+
 @dataclass(slots=True)
 class Cut:
     """Which lines of a block begin a record, where its content ends, what is wrong, and how many lines are decided."""
@@ -101,20 +114,22 @@ class Framer(ABC):
         read: returns that many bytes, fewer only at the end of the file.
         block: bytes read at a time.
         limit: bytes of the longest record that is read.
+        start: where `read` begins, if that is inside the file: no byte order mark and no preamble stand there.
     """
 
     breaks: tuple[bytes, ...] = (b"\n",)
     blanks = b" \t\r"  # a line of these alone is no record
     _comments: tuple[bytes, ...] = ()  # a line that begins with one is no record
 
-    def __init__(self, read: Callable[[int], bytes], *, block: int, limit: int) -> None:
+    def __init__(self, read: Callable[[int], bytes], *, block: int, limit: int, start: Start | None = None) -> None:
         self._read = read
         self._block = block
         self._limit = limit
         self._pending = b""
         self._ended = False
-        self._offset = 0
-        self._line = 1
+        self._is_inside = start is not None
+        self._offset = start.offset if start else 0
+        self._line = start.line if start else 1
 
     @property
     def position(self) -> int:
@@ -124,10 +139,11 @@ class Framer(ABC):
     def frames(self) -> Iterator[Frame]:
         """Yield frames that hold records, until the file ends."""
         self._fill(len(codecs.BOM_UTF8))
-        if self._pending.startswith(codecs.BOM_UTF8):
-            self._pending = self._pending[len(codecs.BOM_UTF8) :]
-            self._offset = len(codecs.BOM_UTF8)
-        self._begin()
+        if not self._is_inside:
+            if self._pending.startswith(codecs.BOM_UTF8):
+                self._pending = self._pending[len(codecs.BOM_UTF8) :]
+                self._offset = len(codecs.BOM_UTF8)
+            self._begin()
         while True:
             frame = self._frame()
             if len(frame):
@@ -158,8 +174,10 @@ class Framer(ABC):
         used = int(starts[cut.decided]) if cut.decided < len(starts) else len(data)
         begin = starts[cut.first]
         frame = Frame(data, begin, cut.ends - begin, begin + self._offset, cut.first + self._line, cut.defects)
-        frame.defects[frame.lengths > self._limit] = TOO_LONG
+        is_long = frame.lengths > self._limit
+        frame.defects[is_long] = TOO_LONG
         find_bad_text(frame, octets[:used])
+        frame.starts[is_long] = -1  # as where it is longer than a block: an answer does not depend on those
         self._pending = data[used:]
         self._offset += used
         self._line += cut.decided

@@ -41,6 +41,7 @@ from include.engine.frame import (
     Framer,
     Ints,
     Octets,
+    Start,
     bounded,
 )
 
@@ -117,9 +118,16 @@ class CsvFramer(Framer):
     blanks = b""
 
     def __init__(
-        self, read: Callable[[int], bytes], *, block: int, limit: int, dialect: Dialect | None = None, span: int = 1
+        self,
+        read: Callable[[int], bytes],
+        *,
+        block: int,
+        limit: int,
+        dialect: Dialect | None = None,
+        span: int = 1,
+        start: Start | None = None,
     ) -> None:
-        super().__init__(read, block=block, limit=limit)
+        super().__init__(read, block=block, limit=limit, start=start)
         dialect = dialect or Dialect()
         self._quote = ord(dialect.quote) if dialect.quote else -1
         self._delimiter = dialect.sign.encode()

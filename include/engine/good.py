@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from include.engine.database import Database
 from include.engine.frame import Bools, Ints
-from include.engine.keys import Keys, key_sets
+from include.engine.keys import Keys, key_columns, key_sets
 from include.engine.mask import Secrets
+from include.engine.part import Part
 from include.engine.settle import settle
 from include.engine.spool import FILE, ORDINAL, Spool
 from include.engine.write import GoodParts
@@ -31,6 +32,7 @@ class GoodRows:
         database: works out hashes of keys.
         part_bytes: a part that is longer is followed by another.
         threads: with more than one, parts are written in a second thread.
+        settles: duplicates are looked for; else they stay, and the parts keep their keys for who looks for them.
     """
 
     def __init__(
@@ -43,13 +45,16 @@ class GoodRows:
         *,
         part_bytes: int,
         threads: int,
+        settles: bool = True,
     ) -> None:
         self._keep = dataset.pipeline.load.keep
-        self._keys = Keys(key_sets(dataset), database)
+        self._keys = Keys(key_sets(dataset) if settles else [], database)
         self._spool = Spool(out / SPOOL, dataset)
         self._parts = GoodParts(
-            out, dataset, file_ids, secrets, keys=self._keys.columns, part_bytes=part_bytes, threads=threads
-        )
+            out, dataset, file_ids, secrets,
+            keys=self._keys.columns if settles else key_columns(key_sets(dataset)),
+            keeps_keys=not settles, part_bytes=part_bytes, threads=threads,
+        )  # fmt: skip
         self._held = np.zeros(len(file_ids), np.bool_)
         self._counts = np.zeros(len(file_ids), np.int64)
         self.duplicates = np.zeros(len(file_ids), np.int64)
@@ -58,6 +63,11 @@ class GoodRows:
     def names(self) -> tuple[str, ...]:
         """The parts' names."""
         return self._parts.names
+
+    @property
+    def parts(self) -> list[Part]:
+        """The parts."""
+        return self._parts.parts
 
     @property
     def written(self) -> int:

@@ -32,6 +32,11 @@ def key_sets(dataset: Dataset) -> list[tuple[str, ...]]:
     return sets
 
 
+def key_columns(sets: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the columns of all keys."""
+    return sorted({name for names in sets for name in names})
+
+
 class Keys:
     """Which keys may have been seen so far.
 
@@ -42,15 +47,15 @@ class Keys:
 
     def __init__(self, sets: Sequence[tuple[str, ...]], database: Database) -> None:
         self.sets = sets
-        self.columns = sorted({name for names in self.sets for name in names})
+        self.columns = key_columns(sets)
         self._database = database
         self._seen = [Seen() for _ in self.sets]
 
     def suspects(self, good: pa.Table) -> Bools:
         """Say which rows may share a key with another row of this table or of one before, and remember their keys."""
         found = np.zeros(good.num_rows, np.bool_)
-        for (rows, hashes), seen in zip(self._hashes(good), self._seen, strict=True):
-            found[rows] |= seen.holds(hashes) | _repeated(hashes)
+        for (rows, hashes), seen in zip(self.hashes(good), self._seen, strict=True):
+            found[rows] |= seen.holds(hashes) | repeated(hashes)
             seen.add(hashes)
         return found
 
@@ -63,11 +68,11 @@ class Keys:
     def partners(self, rows: pa.Table) -> Bools:
         """Say which rows may share a key with a row that was seen."""
         found = np.zeros(rows.num_rows, np.bool_)
-        for (those, hashes), seen in zip(self._hashes(rows), self._seen, strict=True):
+        for (those, hashes), seen in zip(self.hashes(rows), self._seen, strict=True):
             found[those] |= seen.holds(hashes)
         return found
 
-    def _hashes(self, table: pa.Table) -> list[tuple[Ints, Numbers]]:
+    def hashes(self, table: pa.Table) -> list[tuple[Ints, Numbers]]:
         """Return for each key the rows that have it whole, and its hashes there."""
         if not table.num_rows:
             return [(np.zeros(0, np.int64), np.zeros(0, np.uint64)) for _ in self.sets]
@@ -103,7 +108,7 @@ def _present(table: pa.Table, names: Sequence[str]) -> Bools:
     return present
 
 
-def _repeated(hashes: Numbers) -> Bools:
+def repeated(hashes: Numbers) -> Bools:
     """Mark the hashes that stand more than once."""
     ordered = np.sort(hashes)
     twice = ordered[1:][ordered[1:] == ordered[:-1]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from include.engine.frame import Ints
+from include.engine.frame import Bools, Ints
 from include.engine.spool import FILE, ORDINAL
 
 FILE_ID: Final = "_landfall_file_id"
@@ -44,6 +44,11 @@ class Part:
     def size(self) -> int:
         """Bytes written so far."""
         return int(self._sink.tell())
+
+    @property
+    def keys_name(self) -> str:
+        """Name of the file of its keys; empty where there is none."""
+        return self._keys.name if self._keys else ""
 
     def write(self, table: pa.Table, source: pa.Table | None = None) -> None:
         """Write a row group.
@@ -84,9 +89,25 @@ class Part:
 
     def groups(self) -> Iterator[pa.Table]:
         """Yield its row groups."""
-        with pq.ParquetFile(self.path) as source:
-            for number in range(source.num_row_groups):
-                yield source.read_row_group(number, use_threads=False)
+        return groups_of(self.path)
+
+    def keep(self, groups: Iterable[pa.Table], stays: Bools) -> None:
+        """Write some rows of another part, which has perhaps fewer columns.
+
+        Args:
+            groups: its row groups.
+            stays: which of its rows.
+        """
+        first = 0
+        for table in groups:
+            wanted = stays[first : first + table.num_rows]
+            first += table.num_rows
+            columns = [
+                table.column(field.name) if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
+                for field in self.schema
+            ]
+            self.write(pa.table(columns, schema=self.schema).filter(pa.array(wanted)))
+        self.close()
 
     def key_groups(self, columns: list[str]) -> Iterator[pa.Table]:
         """Yield some columns of its row groups as they came, and each row's file and ordinal.
@@ -101,3 +122,10 @@ class Part:
                 found = table if beside is None else pa.table(beside.get_batch(number))
                 made = {name: found.column(name) for name in columns}
                 yield pa.table({**made, FILE: np.repeat(*runs), ORDINAL: table.column(RECORD)})
+
+
+def groups_of(path: Path) -> Iterator[pa.Table]:
+    """Yield the row groups of a Parquet file."""
+    with pq.ParquetFile(path) as source:
+        for number in range(source.num_row_groups):
+            yield source.read_row_group(number, use_threads=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from include.engine.account import Reason
 from include.engine.kept import RAW_LIMIT
 from include.engine.mask import Secrets
 from include.engine.raw_keys import raw_cipher
@@ -80,6 +81,16 @@ class Quarantine:
         self._bytes += len(kept or b"") + len(text or "")
         if self._bytes > _FLUSH_BYTES or len(self._rows) >= _FLUSH_ROWS:
             self._flush()
+
+    def add_file(self, file: tuple[str, str], size: int, reason: Reason) -> None:
+        """Add a file that is held.
+
+        Args:
+            file: its id and URI.
+            size: its bytes, as far as it was read.
+            reason: why it is held.
+        """
+        self.add(file, (WHOLE_FILE, 0, 0, size), [Failure(reason.code, "", reason.message)], None, None)
 
     def _flush(self) -> None:
         if not self._rows:

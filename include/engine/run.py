@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from include.engine.account import FileAccount, Manifest, Reason, assert_balanced, total
+from include.engine.account import Manifest, assert_balanced, total
+from include.engine.admit import account_of, admit
 from include.engine.ahead import ahead
 from include.engine.beside import Beside
 from include.engine.block import BlockRules, Outcome
@@ -23,15 +25,16 @@ from include.engine.frame import Ints
 from include.engine.gathered import Gathered
 from include.engine.good import SPOOL, GoodRows
 from include.engine.mask import Secrets, check_secrets
-from include.engine.quarantine import WHOLE_FILE, Quarantine
+from include.engine.quarantine import Quarantine
 from include.engine.records import Failure, Failures, Piece
+from include.engine.shard_result import ShardPart, ShardResult
 from include.engine.version import ENGINE_VERSION
 from include.spec.dataset import Dataset
 
-__all__ = ["Input", "Limits", "Progress", "Secrets", "transform"]
+__all__ = ["Input", "Limits", "Progress", "Secrets", "transform", "transform_shard"]
 
 MANIFEST = "manifest.json"
-_OURS = ("manifest.json*", "good-*.parquet", "quarantine-*.parquet", SPOOL, ".keys-*.arrow")
+_OURS = ("manifest.json*", "good-*.parquet", "quarantine-*.parquet", SPOOL, ".keys-*.arrow", "keys-*.arrow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,49 @@ def transform(
         TransientEngineError: there was not enough memory.
         OSError: an input cannot be read, or `out` not written.
     """
+    with _read(dataset, inputs, out, references, secrets, progress, limits) as batch:
+        manifest = batch.finish(batch_id)
+    scratch = out / f"{MANIFEST}.tmp"
+    scratch.write_text(manifest.to_json(), encoding="utf-8")
+    os.replace(scratch, out / MANIFEST)
+    return manifest
+
+
+def transform_shard(
+    dataset: Dataset,
+    part: Input,
+    out: Path,
+    *,
+    references: Mapping[str, Path] | None = None,
+    secrets: Secrets | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    limits: Limits | None = None,
+) -> ShardResult:
+    """Turn a part of a landed file into Parquet parts; `include.engine.merge` makes one answer of all parts' results.
+
+    Args:
+        dataset: contract and pipeline; `include.engine.shards.why_whole` has nothing against it.
+        part: the file, with its `shard`.
+        out, references, secrets, progress, limits: see `transform`.
+
+    Raises:
+        What `transform` raises.
+    """
+    with _read(dataset, [part], out, references, secrets, progress, limits) as batch:
+        return batch.finish_shard()
+
+
+@contextmanager
+def _read(
+    dataset: Dataset,
+    inputs: Sequence[Input],
+    out: Path,
+    references: Mapping[str, Path] | None,
+    secrets: Secrets | None,
+    progress: Callable[[Progress], None] | None,
+    limits: Limits | None,
+) -> Iterator[_Batch]:
+    """Read all files of a batch, which is to be finished."""
     limits, secrets = limits or Limits(), secrets or Secrets()
     check_secrets(dataset, secrets)
     _clear(out)
@@ -110,14 +156,10 @@ def transform(
         try:
             for state in batch.states:
                 batch.read(state)
-            manifest = batch.finish(batch_id)
+            yield batch
         finally:
             batch.close()
             gc.unfreeze()
-    scratch = out / f"{MANIFEST}.tmp"
-    scratch.write_text(manifest.to_json(), encoding="utf-8")
-    os.replace(scratch, out / MANIFEST)
-    return manifest
 
 
 def _clear(out: Path) -> None:
@@ -147,8 +189,11 @@ class _Batch:
             dataset, block=limits.block, inflated_limit=limits.inflated, progress=self._tell_progress
         )
         self._quarantine = Quarantine(out / "quarantine-00000.parquet", secrets, secret=bool(dataset.pipeline.mask))
-        ids = [item.file_id for item in inputs]
-        self._good = GoodRows(dataset, out, ids, secrets, database, part_bytes=limits.part, threads=limits.threads)
+        is_shard = any(item.shard for item in inputs)
+        self._good = GoodRows(
+            dataset, out, [item.file_id for item in inputs], secrets, database,
+            part_bytes=limits.part, threads=limits.threads, settles=not is_shard,
+        )  # fmt: skip
         self._evolution = Evolution()
         self._ended: list[FileState] = []
         self._beside = Beside[Outcome | None]("landfall-rules", threads=limits.threads)
@@ -258,7 +303,10 @@ class _Batch:
         good = self._good
         good.finish([column.name for column in self._evolution.columns])
         counts = zip(self.states, good.loaded.tolist(), good.duplicates.tolist(), strict=True)
-        accounts = tuple(self._account(state, loaded, duplicates) for state, loaded, duplicates in counts)
+        accounts = tuple(
+            account_of(state, self._dataset, self._secrets, loaded=loaded, duplicates=duplicates)
+            for state, loaded, duplicates in counts
+        )
         manifest = Manifest(
             dataset=self._dataset.name,
             batch_id=batch_id,
@@ -273,27 +321,42 @@ class _Batch:
         assert_balanced(manifest, written=good.written)
         return manifest
 
+    def finish_shard(self) -> ShardResult:
+        """Write the rest of a file's part, and return what is in it."""
+        self._flush()
+        self._settle()
+        self._good.finish(())
+        (state,) = self.states
+        return ShardResult(
+            records=state.records,
+            failed=state.failed,
+            unreadable=state.unreadable,
+            filtered=state.filtered,
+            wide=state.wide,
+            size=state.bytes,
+            parts=tuple(ShardPart(part.path.name, part.rows, part.keys_name) for part in self._good.parts),
+            quarantine=tuple(self._quarantine.close()),
+            rules=self._quarantine.rules,
+            notes=tuple(state.notes),
+            unexpected=tuple(sorted(state.unexpected)),
+            opening=state.opening,
+        )
+
     def _admit(self, state: FileState) -> None:
         """Hold a file that is wrong as a whole; of a file that is in already, some records may all be bad."""
+        if state.input.shard is not None:
+            return  # the others have a say in it
         if state.input.chosen is not None:
             return self._evolve(state)
-        share = self._dataset.pipeline.tolerate
-        if state.unreadable * 2 > state.records:
-            name = self._dataset.pipeline.format.encoding.upper()
-            message = f"{state.unreadable:,} of {state.records:,} records are not {name}. Send the file as {name}."
-            state.hold(Reason("wrong_encoding", message))
-        if state.failed > share.share * state.records and not state.input.released:
-            part = f"{state.failed:,} of {state.records:,} records failed ({state.failed / state.records:.1%})"
-            state.hold(Reason("over_tolerance", f"{part}; `tolerate.quarantined` allows {share.quarantined}"))
+        admit(state, self._dataset)
         self._evolve(state)
 
     def _put_held(self) -> None:
         """Leave a quarantine row for each held file."""
         for state in self.states:
             if state.reason:
-                failure = Failure(state.reason.code, "", state.reason.message)
                 file = (state.input.file_id, state.input.uri)
-                self._quarantine.add(file, (WHOLE_FILE, 0, 0, state.bytes), [failure], None, None)
+                self._quarantine.add_file(file, state.bytes, state.reason)
 
     def _evolve(self, state: FileState) -> None:
         new = state.new.columns(state.input.file_id) if state.new and state.reason is None else []
@@ -305,29 +368,6 @@ class _Batch:
         """Leave no scratch file and no thread behind."""
         self._beside.close()
         self._good.close()
-
-    def _account(self, state: FileState, loaded: int, duplicates: int) -> FileAccount:
-        is_held = state.reason is not None
-        if state.failed and self._dataset.pipeline.mask and not self._secrets.raw_key:
-            state.notes.append("raw bytes of quarantined records were not kept: LANDFALL_RAW_KEY is not set")
-        return FileAccount(
-            file_id=state.input.file_id,
-            uri=state.input.uri,
-            state="held" if is_held else "accepted",
-            records=state.records,
-            loaded=loaded,
-            filtered=0 if is_held else state.filtered,
-            duplicates=duplicates,
-            quarantined=state.records if is_held else state.failed,
-            bytes=state.bytes,
-            reason=state.reason,
-            failed=state.failed,
-            notes=tuple(state.notes),
-            left_out=tuple(state.left_out),
-            missing=state.input.chosen.missing if state.input.chosen else (),
-            lost=tuple(sorted(state.lost.items())),
-            opening=state.opening if state.failed and not is_held and state.input.chosen is None else None,
-        )
 
 
 def _is_rule(failures: list[Failure]) -> bool:

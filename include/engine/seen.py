@@ -29,13 +29,13 @@ class Seen:
             size = max(2 * len(self._tables[-1]), 1 << (len(numbers) // _PER_WORD).bit_length())
             self._tables.append(np.zeros(size, np.uint64))
             self._room = _PER_WORD * size
-        mixed = _mixed(numbers)
+        mixed = mix(numbers)
         np.bitwise_or.at(self._tables[-1], _words(mixed, self._tables[-1]), _masks(mixed))
         self._room -= len(numbers)
 
     def holds(self, numbers: Numbers) -> Bools:
         """Say which numbers may have been added; those that were, all are among them."""
-        mixed = _mixed(numbers)
+        mixed = mix(numbers)
         masks = _masks(mixed)
         found = np.zeros(len(numbers), np.bool_)
         for table in self._tables:
@@ -43,7 +43,7 @@ class Seen:
         return found
 
 
-def _mixed(numbers: Numbers) -> Numbers:
+def mix(numbers: Numbers) -> Numbers:
     """Spread what is close together over all 64 bits (the end of MurmurHash3)."""
     mixed = numbers
     for factor in _FACTORS:

@@ -15,7 +15,7 @@ from include.engine.ahead import ahead
 from include.engine.cast import arrow_type, is_wide
 from include.engine.evolve import EXTRA, evolves, spread
 from include.engine.frame import Ints
-from include.engine.mask import Secrets, apply_masks
+from include.engine.mask import Secrets, apply_masks, hide
 from include.engine.part import FILE_ID, RECORD, Part
 from include.engine.spool import FILE, ORDINAL
 from include.spec.dataset import Dataset
@@ -56,6 +56,7 @@ class GoodParts:
         file_ids: the batch's files, by number.
         secrets: the key of masks.
         keys: columns that will be asked for again.
+        keeps_keys: parts keep their keys, and the rows' ordinals, in files beside them; what is masked is hashed.
         part_bytes: a part that is longer is followed by another.
         threads: with more than one, a second thread writes while more rows are made.
     """
@@ -70,12 +71,17 @@ class GoodParts:
         keys: Sequence[str],
         part_bytes: int,
         threads: int,
+        keeps_keys: bool = False,
     ) -> None:
         self._out, self._dataset, self._secrets, self._part_bytes = out, dataset, secrets, part_bytes
         self._ids = pa.array(file_ids, pa.string())
         self._fields = [pa.field(column.name, arrow_type(column)) for column in dataset.columns]
         changed = [c.name for c in dataset.columns if c.name in dataset.pipeline.mask or is_wide(c)]
-        self._keys = list(keys) if set(keys) & set(changed) else []  # for these the parts cannot be asked
+        self._keeps_keys = keeps_keys
+        if keeps_keys:
+            self._keys = [*keys, ORDINAL] if keys else []
+        else:
+            self._keys = list(keys) if set(keys) & set(changed) else []  # for these the parts cannot be asked
         self._sure, self._open = _Rows(), _Rows()  # rows that stay, and those of the file that may yet be held
         self._part: Part | None = None
         self._made = 0
@@ -168,7 +174,9 @@ class GoodParts:
         ids = self._ids.take(table.column(FILE).combine_chunks())
         rows = pa.table([*columns, ids, table.column(ORDINAL)], schema=schema)
         if self._part is None:
-            self._part = self._new_part(schema, _repetitive(rows))
+            self._part = self._new_part(schema, repetitive(rows))
+        if self._keeps_keys:
+            table = hide(table.select([*self._keys, FILE]), self._dataset, self._secrets)
         self._part.write(rows, table)
 
     def _schema(self, evolved: Sequence[str]) -> pa.Schema:
@@ -177,7 +185,9 @@ class GoodParts:
 
     def _new_part(self, schema: pa.Schema, repetitive: list[str], *, scratch: bool = True) -> Part:
         number, self._made = self._made, self._made + 1
-        keys = self._out / f".keys-{number:05}.arrow" if self._keys and scratch else None
+        keys = (
+            self._out / f"{'' if self._keeps_keys else '.'}keys-{number:05}.arrow" if self._keys and scratch else None
+        )
         part = Part(self._out / f"good-{number:05}.parquet", schema, repetitive, keys, self._keys)
         self.parts.append(part)
         return part
@@ -191,7 +201,7 @@ class GoodParts:
         """
         self.end()
         schema = self._schema(evolved)
-        for part in self.parts:
+        for part in self.parts if not self._keeps_keys else ():
             part.forget_keys()
         done, self.parts = self.parts, []
         for part in done:
@@ -208,16 +218,8 @@ class GoodParts:
         if not stays.any():
             return
         new = self._new_part(schema, part.repetitive, scratch=False)
-        groups, first = part.groups(), 0
-        for table in ahead(groups) if self._worker else groups:
-            wanted = stays[first : first + table.num_rows]
-            first += table.num_rows
-            columns = [
-                table.column(field.name) if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
-                for field in schema
-            ]
-            new.write(pa.table(columns, schema=schema).filter(pa.array(wanted)))
-        new.close()
+        groups = part.groups()
+        new.keep(ahead(groups) if self._worker else groups, stays)
 
     def close(self) -> None:
         """Stop, whatever was written."""
@@ -226,7 +228,8 @@ class GoodParts:
         for part in self.parts:
             with suppress(OSError):  # a part that could not be written cannot be ended either
                 part.close()
-            part.forget_keys()
+            if not self._keeps_keys:
+                part.forget_keys()
 
 
 def _extra_names(table: pa.Table) -> list[str]:
@@ -235,7 +238,7 @@ def _extra_names(table: pa.Table) -> list[str]:
     return sorted({name for chunk in chunks for name in chunk.to_pylist()})
 
 
-def _repetitive(table: pa.Table) -> list[str]:
+def repetitive(table: pa.Table) -> list[str]:
     """Name the columns whose values repeat: for the others, trying a dictionary takes longer than all the rest."""
     first = table.slice(0, _SAMPLE)
     plain = [field.name for field in first.schema if not pa.types.is_nested(field.type)]

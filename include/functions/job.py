@@ -40,7 +40,7 @@ class Store(Protocol):
         """Raise InputMissing or InputChanged unless every input is there in its version."""
 
     def open(self, pinned: PinnedInput) -> BinaryIO:
-        """Open an input in its version; a stream that ends before the whole was read raises."""
+        """Open an input in its version; it can be sought in, and raises where it ends too early."""
 
     def fetch(self, reference: PinnedReference, target: Path) -> None:
         """Write a reference file to a path."""
@@ -76,7 +76,7 @@ def run_job(request: TransformRequest, store: Store, settings: Settings, secrets
     check_identity(request, secrets)
     published = store.read(request.manifest)
     if published is None:
-        published = _transform(request, dataset, store, secrets)
+        published = transform_batch(request, dataset, store, secrets)
     return response_of(request, published)
 
 
@@ -118,7 +118,8 @@ def _check_place(uri: str, buckets: set[str], where: str) -> None:
         raise BadRequest("bad_request", message, where)
 
 
-def _transform(request: TransformRequest, dataset: Dataset, store: Store, secrets: Secrets) -> bytes:
+def transform_batch(request: TransformRequest, dataset: Dataset, store: Store, secrets: Secrets) -> bytes:
+    """Transform one batch, file after file, and return the manifest that was published."""
     from include.engine.run import transform
 
     chosen = _selection(request.chosen, store)
@@ -127,8 +128,8 @@ def _transform(request: TransformRequest, dataset: Dataset, store: Store, secret
     with tempfile.TemporaryDirectory(prefix="landfall-") as scratch:
         out = Path(scratch) / "out"
         inputs = [_input(store, pinned, chosen, dataset, secrets) for pinned in request.inputs]
-        references = _references(request.references, store, Path(scratch))
-        with _discreet(dataset):
+        references = fetch_references(request.references, store, Path(scratch))
+        with discreet(dataset):
             manifest = transform(
                 dataset, inputs, out, batch_id=request.batch_id, references=references, secrets=secrets
             )
@@ -138,11 +139,11 @@ def _transform(request: TransformRequest, dataset: Dataset, store: Store, secret
             with boundary("function.part"):
                 store.write(request.output + name, out / name)
         with boundary("function.manifest"):
-            return store.publish(request.manifest, _published(manifest, request.output))
+            return store.publish(request.manifest, published_manifest(manifest, request.output))
 
 
 @contextmanager
-def _discreet(dataset: Dataset) -> Iterator[None]:
+def discreet(dataset: Dataset) -> Iterator[None]:
     """Keep the values of masked columns out of what the engine says of rules and references."""
     from include.engine.errors import TerminalReferenceError, TerminalRuleError
 
@@ -204,7 +205,8 @@ def _opener(store: Store, pinned: PinnedInput) -> Callable[[], BinaryIO]:
     return lambda: store.open(pinned)
 
 
-def _references(pinned: Mapping[str, PinnedReference], store: Store, folder: Path) -> dict[str, Path]:
+def fetch_references(pinned: Mapping[str, PinnedReference], store: Store, folder: Path) -> dict[str, Path]:
+    """Write a batch's references to a folder; returns where each lies, by the name that the pipeline gives it."""
     paths = {}
     for number, (name, reference) in enumerate(sorted(pinned.items())):
         # The name in the request is a key, never a path.
@@ -213,7 +215,12 @@ def _references(pinned: Mapping[str, PinnedReference], store: Store, folder: Pat
     return paths
 
 
-def _published(manifest: Manifest, output: str) -> bytes:
+def published_manifest(manifest: Manifest, output: str = "") -> bytes:
+    """Return a manifest as it is published: its parts are named by their addresses.
+
+    Args:
+        output: where they lie, unless they are named so already.
+    """
     content = asdict(manifest)
     for parts in ("good", "quarantine"):
         content[parts] = [output + name for name in content[parts]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from pydantic import Field
 
@@ -14,10 +14,12 @@ from include.ledger.choice import Replay
 from include.ledger.completeness import Vouched
 from include.ledger.identity import batch_id
 from include.ledger.landing import Landed, pack
+from include.ledger.runner import Runner, choose, is_large
 from include.spec.dataset import Dataset
 from include.spec.model import Model
 
-# A function has a gigabyte and minutes, a mapped task 1,024 instances, a load job 10,000 URIs.
+# A function has a gigabyte and minutes, a mapped task 1,024 instances, a load job 10,000 URIs. A larger file is a batch
+# of its own; above the dataset's `dataflow_above` it goes to Dataflow.
 MAX_BATCH_BYTES = 256_000_000
 MAX_BATCH_FILES = 1_000
 MAX_BATCHES = 1_000
@@ -86,16 +88,16 @@ class PlannedBatch(Model):
     """Files that one call of the function, or one job on Dataflow, transforms.
 
     Args:
-        chosen: address of a selection, where only some records of the files are replayed.
-        runner: what transforms it; one on Dataflow holds exactly one file.
-        reason: one sentence: why this runner.
+        chosen: address of a selection, where only some records of the files are replayed: by the function, always.
+        runner: what transforms them; Dataflow takes one file.
+        reason: why that, in one sentence.
     """
 
     number: int
     batch_id: str
     files: tuple[PlannedFile, ...] = Field(strict=False)
     chosen: str | None = None
-    runner: Literal["function", "dataflow"] = "function"
+    runner: Runner = "function"
     reason: str = ""
 
     @property
@@ -173,7 +175,7 @@ def make_plan(
     why = vouched or {}
     own = own_keys(dataset, keys or {})
     packed = _packed(dataset, landed, {name for name, reason in why.items() if reason.late}, alone)
-    kept = packed[:MAX_BATCHES]
+    kept = [(files, choose(dataset, files)) for files in packed[:MAX_BATCHES]]
     return Plan(
         run_id=run_id,
         dataset=dataset.to_wire(),
@@ -191,8 +193,10 @@ def make_plan(
                     released=[item.file_id for item in files if item.file_id in released],
                 ),
                 files=tuple(pinned(item, why.get(item.file_id), released=item.file_id in released) for item in files),
+                runner=chosen.runner,
+                reason=chosen.reason,
             )
-            for number, files in enumerate(kept)
+            for number, (files, chosen) in enumerate(kept)
         ),
         references=references,
         force=force,
@@ -206,12 +210,20 @@ def make_plan(
 def _packed(
     dataset: Dataset, landed: Iterable[Landed], late: Collection[str], alone: Collection[str]
 ) -> list[list[Landed]]:
-    """Pack files; those that come late are no part of a set."""
+    """Pack files; those that come late are no part of a set, and a large one is a batch of its own.
+
+    A set stays one batch with a large file in it too. A batch is what is transformed, held, left out where it failed
+    and given up in a race as a whole, and within which duplicates are looked for; a commit knows nothing of sets. Of a
+    set in several batches a part could replace the days of the whole, with rows of one key from two of its files.
+    """
     by_folder = dataset.pipeline.load.mode == "replace_partition"
     parts: tuple[list[Landed], list[Landed]] = ([], [])
+    single = set(alone)
     for item in landed:
         parts[item.file_id in late].append(item)
-    most: dict[str, Any] = {"max_bytes": MAX_BATCH_BYTES, "max_files": MAX_BATCH_FILES, "alone": alone}
+        if is_large(dataset, item):
+            single.add(item.file_id)
+    most: dict[str, Any] = {"max_bytes": MAX_BATCH_BYTES, "max_files": MAX_BATCH_FILES, "alone": single}
     return [*pack(parts[0], by_folder=by_folder, **most), *pack(parts[1], by_folder=False, **most)]
 
 

@@ -313,6 +313,17 @@ class Tolerate(Model):
         return float(self.quarantined[:-1]) / 100
 
 
+class Transform(Model):
+    """Where files are transformed; the answer is the same."""
+
+    dataflow_above: Size = Field("1GB", description="a file that is larger as stored is transformed on Dataflow")
+
+    @property
+    def most_bytes(self) -> int:
+        """The size, in bytes as stored, above which a file is transformed on Dataflow."""
+        return parse_size(self.dataflow_above)
+
+
 class Retry(Model):
     """How a task is tried again when what failed can pass."""
 
@@ -384,5 +395,6 @@ class Pipeline(Model):
     )
     load: Load = Field(description="where rows go")
     tolerate: Tolerate = Field(Tolerate(quarantined="100%"), description="how much may be wrong with a file")
+    transform: Transform = Field(Transform(dataflow_above="1GB"), description="where files are transformed")
     retry: Retry = Field(Retry(attempts=5), description="how a task is tried again")
     notify: tuple[Notify, ...] = Field((), strict=False, description="besides the contract's support channels")

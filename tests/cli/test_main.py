@@ -20,11 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_help_names_every_command_and_every_exit_code() -> None:
     shown = runner.invoke(app, ["--help"]).output
 
-    for word in ("check", "transform", "drop", "ingest", "status", "schema", *exit_codes.MEANING.values()):
+    for word in ("check", "transform", "drop", "plan", "ingest", "status", "schema", *exit_codes.MEANING.values()):
         assert word in shown
 
 
-@pytest.mark.parametrize("command", ["check", "transform", "drop", "ingest", "status", "schema"])
+@pytest.mark.parametrize("command", ["check", "transform", "drop", "plan", "ingest", "status", "schema"])
 def test_every_command_explains_itself(command: str) -> None:
     answer = runner.invoke(app, [command, "--help"])
 

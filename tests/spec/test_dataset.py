@@ -173,6 +173,15 @@ def test_comments_and_the_order_of_keys_change_nothing(orders: Any) -> None:
     assert load_dataset(orders.path).fingerprint == before
 
 
+def test_where_files_are_transformed_changes_no_answer_and_no_fingerprint(orders: Any) -> None:
+    before = load_dataset(orders.path)
+    orders.change("pipeline.yaml", "tolerate:", "transform: {dataflow_above: 1B}\ntolerate:")
+    after = load_dataset(orders.path)
+    assert (before.pipeline.transform.most_bytes, after.pipeline.transform.most_bytes) == (1_000_000_000, 1)
+    assert after.fingerprint == before.fingerprint
+    assert Dataset.from_wire(after.to_wire()).pipeline.transform == after.pipeline.transform
+
+
 def test_the_folders_name_is_part_of_the_fingerprint(orders: Any) -> None:
     texts = {file: (orders.path / file).read_bytes() for file in ("contract.yaml", "pipeline.yaml")}
     assert build_dataset("orders", texts).fingerprint != build_dataset("other", texts).fingerprint

@@ -74,6 +74,7 @@ BROKEN = {
     "nothing to take": changed(enrich={"with": "reference/x.csv", "on": "id", "take": []}),
     "more than all": changed(tolerate={"quarantined": "200%"}),
     "a share that is a number": changed(tolerate={"quarantined": 0.1}),
+    "a bound that is no size": changed(transform={"dataflow_above": "1 gig"}),
     "too many attempts": changed(retry={"attempts": 21}),
     "a slack channel without a name": changed(notify=[{"type": "slack"}]),
     "a webhook without an address": changed(notify=[{"type": "webhook"}]),

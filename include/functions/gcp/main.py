@@ -79,7 +79,7 @@ def _post(request: HttpRequest, log: Log) -> dict[str, Any]:
     job = _read(request)
     log.bind(dataset=str(job.dataset.get("name")), batch_id=job.batch_id, attempt=job.attempt)
     log.write("INFO", "transform began", files=len(job.inputs), bytes=sum(pinned.size for pinned in job.inputs))
-    return run_job(job, _objects(), Settings.from_environment(), _secrets()).model_dump()
+    return run_job(job, objects(), Settings.from_environment(), secrets()).model_dump()
 
 
 def _read(request: HttpRequest) -> TransformRequest:
@@ -111,7 +111,8 @@ def _failed(error: Exception, log: Log) -> Answer:
     return failure.body.model_dump(), failure.status
 
 
-def _secrets() -> Secrets:
+def secrets() -> Secrets:
+    """Return the keys that the environment holds."""
     from include.engine.mask import Secrets
 
     mask, raw = (os.environ.get(f"LANDFALL_{name}_KEY", "").encode() for name in ("MASK", "RAW"))
@@ -119,7 +120,8 @@ def _secrets() -> Secrets:
 
 
 @cache
-def _objects() -> Objects:
+def objects() -> Objects:
+    """Return the deployment's objects; made once a process."""
     from google.cloud import storage
 
     from include.functions.gcp.objects import Objects

@@ -60,10 +60,10 @@ class Objects:
             raise InputChanged("input_changed", f"{message}; the next run plans it anew", pinned.uri)
 
     def open(self, pinned: PinnedInput) -> BinaryIO:
-        """Open an input in its version.
+        """Open an input in its version; it can be sought in.
 
-        Reading raises Unavailable if the store gives fewer or other bytes than it said, InputMissing or InputChanged
-        if the version is no longer there.
+        Reading raises Unavailable if the store gives fewer or (where it is read from start to end) other bytes than it
+        said, InputMissing or InputChanged if the version is no longer there.
         """
         blob = self._blob(pinned.uri, pinned.generation)
         return io.BufferedReader(_Whole(blob, pinned, self._chunk, self._calls), buffer_size=1 << 16)
@@ -117,12 +117,29 @@ class _Whole(io.RawIOBase):
 
     def __init__(self, blob: Blob, pinned: PinnedInput, chunk: int, calls: dict[str, Any]) -> None:
         self._blob, self._pinned, self._chunk, self._calls = blob, pinned, chunk, calls
-        self._sum = self._fetched = 0
+        self._sum: int | None = 0  # None: parts were left out
+        self._fetched = 0
         self._left = memoryview(b"")
 
     def readable(self) -> bool:
         """Say that it can be read."""
         return True
+
+    def seekable(self) -> bool:
+        """Say that it can be sought in."""
+        return True
+
+    def tell(self) -> int:
+        """Return the place of what is read next."""
+        return self._fetched - len(self._left)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to a place, counted from the start."""
+        if whence != io.SEEK_SET:
+            raise io.UnsupportedOperation("places are counted from the start")
+        if offset != self.tell():
+            self._fetched, self._left, self._sum = offset, memoryview(b""), None
+        return offset
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer, as io has it
         """Fill the buffer with what comes next; returns how many bytes, 0 at the end."""
@@ -145,14 +162,15 @@ class _Whole(io.RawIOBase):
             )  # fmt: skip
         if len(found) != end - self._fetched:
             raise Unavailable("short_read", "the store gave fewer bytes than it holds", self._pinned.uri)
-        self._sum = google_crc32c.extend(self._sum, found)
         self._fetched, self._left = end, memoryview(found)
-        if end == self._pinned.size:
-            self._check_sum()
+        if self._sum is not None:
+            self._sum = google_crc32c.extend(self._sum, found)
+            if end == self._pinned.size:
+                self._check_sum(self._sum)
 
-    def _check_sum(self) -> None:
+    def _check_sum(self, found: int) -> None:
         wanted = self._pinned.crc32c
-        if len(wanted) == _CRC32C_LENGTH and base64.b64encode(self._sum.to_bytes(4, "big")).decode() != wanted:
+        if len(wanted) == _CRC32C_LENGTH and base64.b64encode(found.to_bytes(4, "big")).decode() != wanted:
             raise Unavailable("wrong_checksum", "the bytes read are not those that were planned", self._pinned.uri)
 
 

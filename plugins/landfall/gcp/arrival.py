@@ -52,7 +52,7 @@ def judge(
         force: take again what is loaded or held.
     """
     complete = site.dataset.pipeline.source.completeness
-    clock = functools.cache(lambda: site.storage.now(site.work_uri("clock")))
+    clock = functools.cache(site.now)
     if not complete.by_set:
         return _each(site, [item for item in taken.open if wanted(item.name)], clock, taken.released, force=force)
     lists = _lists(site, vouchers) if complete.kind == "manifest" else {}
@@ -107,6 +107,8 @@ def _remembered(
     lists: Mapping[str, dict[str, ListedFile] | str],
 ) -> Remembered:
     """Ask the ledger what it knows of the sets at hand, in one query."""
+    from landfall.gcp.landing import ask_ledger
+
     listed = {name for files in lists.values() if not isinstance(files, str) for name in files}
     parameters = {
         "dataset": site.dataset.name,
@@ -115,4 +117,4 @@ def _remembered(
         "folders": sorted({item.folder for item in landed}),
         "names": sorted({*listed, *(item.name for item in landed)}),
     }
-    return Remembered.of(site.warehouse.query(sets_sql(site.ledger), parameters))
+    return Remembered.of(ask_ledger(site, sets_sql(site.ledger), parameters))

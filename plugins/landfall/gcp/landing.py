@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from include.crashpoints import boundary
@@ -26,13 +27,18 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class Site:
-    """One dataset in one deployment, and the clients that reach it."""
+    """One dataset in one deployment, and the clients that reach it.
+
+    Args:
+        read_only: whoever looks changes nothing: a ledger that is not there is not made, and knows of nothing.
+    """
 
     dataset: Dataset
     settings: Settings
     storage: Storage
     warehouse: Warehouse
     breakers: Breakers
+    read_only: bool = False
 
     @classmethod
     def of(cls, name: str) -> Site:
@@ -62,6 +68,10 @@ class Site:
     def source(self) -> tuple[str, str]:
         """Bucket and glob of the dataset's files."""
         return split_uri(self.dataset.pipeline.source.uri.replace("{landing}", self.settings.landing))
+
+    def now(self) -> datetime:
+        """Return the store's time; this machine's where nothing may be written to learn the store's."""
+        return datetime.now(UTC) if self.read_only else self.storage.now(self.work_uri("clock"))
 
     def work_uri(self, *parts: str) -> str:
         """Return an address in the work bucket, below the dataset's folder."""
@@ -172,6 +182,8 @@ def ask_ledger(site: Site, sql: str, parameters: Mapping[str, Any]) -> list[dict
     try:
         return site.warehouse.query(sql, parameters)
     except Missing:
+        if site.read_only:
+            return []
         create_ledger(site)
     return site.warehouse.query(sql, parameters)
 

@@ -79,8 +79,11 @@ class PlanRun(BaseOperator):
         taken = ((file, batch.batch_id, None) for batch in plan.batches for file in batch.files)
         write_events(site, plan.run_id, FileState.PLANNED, taken)
         for batch in plan.batches:
-            size = sum(file.size for file in batch.files)
-            self.log.info("batch %d: %d files, %d bytes, by function", batch.number, len(batch.files), size)
+            size = f"{sum(file.size for file in batch.files):,}"
+            self.log.info(
+                "batch %d: %d files, %s bytes, by %s: %s",
+                batch.number, len(batch.files), size, batch.runner, batch.reason,
+            )  # fmt: skip
         return [{"plan": uri, "batch": batch.number} for batch in plan.batches]
 
     def _hold(self, context: Context, site: Site, held: Sequence[Held]) -> None:

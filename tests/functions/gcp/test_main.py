@@ -226,7 +226,7 @@ def test_nothing_temporary_is_left_behind(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, broken: bool
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    main._objects.cache_clear()
+    main.objects.cache_clear()
     request = bench.batch(lines(GOOD))
     if broken:
         request["inputs"][0]["generation"] += 1

@@ -1,0 +1,79 @@
+"""The command that starts a large file's job: `python -m include.dataflow --request URI [options] [Beam's options]`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from include.spec.settings import Settings
+
+# The direct runner logs an entry of a worker's log as protobuf shows it.
+_OURS = re.compile(r'message: "((?:progress|landfall): [^"]*)"')
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a job; ends with 0 once it is done, or on Dataflow made, and with 1 where it failed."""
+    parser = argparse.ArgumentParser(prog="python -m include.dataflow", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--request", required=True, help="address of the request, a TransformRequest as JSON")
+    for name in ("landing", "work", "archive"):
+        parser.add_argument(f"--{name}", default="", help=f"the {name} bucket; by default as the environment says")
+    for name in ("mask", "raw"):
+        what = f"name of the secret's version that holds LANDFALL_{name.upper()}_KEY; by default the environment's"
+        parser.add_argument(f"--{name}_key_secret", default="", help=what)
+    options, beam = parser.parse_known_args(arguments)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s:%(name)s:%(message)s")
+    logging.getLogger("apache_beam").setLevel(logging.WARNING)
+    workers = logging.getLogger("apache_beam.runners.portability.local_job_service")
+    workers.setLevel(logging.INFO)
+    workers.addFilter(_of_worker)
+    sys.exit(_run(options, beam))
+
+
+def _of_worker(record: logging.LogRecord) -> bool:
+    """Pass on what our own code said in a local worker, as it said it; what Beam says from INFO down is not for us."""
+    found = _OURS.search(record.getMessage())
+    if found:
+        record.msg, record.args = found[1], ()
+    return bool(found) or record.levelno >= logging.WARNING
+
+
+def _run(options: argparse.Namespace, beam: Sequence[str]) -> int:
+    from include.dataflow.pipeline import run_pipeline
+    from include.dataflow.work import FAILURE, Job, worker
+    from include.functions.failures import BadRequest, InputMissing, explain
+    from include.functions.gcp.main import objects
+    from include.functions.gcp.secrets import read_keys
+    from include.functions.job import check_places
+    from include.functions.protocol import TransformRequest
+    from include.spec.dataset import Dataset
+
+    log = logging.getLogger("landfall")
+    output = options.request.rpartition("/")[0] + "/"
+    try:
+        named = {f"LANDFALL_{name.upper()}": getattr(options, name) for name in ("landing", "work", "archive")}
+        settings = Settings.from_environment(os.environ | {name: bucket for name, bucket in named.items() if bucket})
+        content = objects().read(options.request)
+        if content is None:
+            raise InputMissing("input_missing", "there is no such request", options.request)
+        request = TransformRequest.model_validate_json(content)
+        if request.output != output or len(request.inputs) != 1 or request.chosen:
+            raise BadRequest("bad_request", "a job has one file, all of it, and writes beside its request", "request")
+        check_places(request, Dataset.from_wire(request.dataset), settings)
+        job = Job(content.decode(), objects, read_keys, options.mask_key_secret, options.raw_key_secret)
+        doing = worker(job)
+        if doing.begin():
+            log.info("landfall: done already")
+        else:
+            run_pipeline(job, doing.why_whole(), beam)
+    except Exception as error:  # noqa: BLE001 - whoever waits is told what is meant for people, and no traceback
+        failure = explain(error)
+        log.error("landfall: the job failed: %s", failure.code)
+        # Where a worker failed, it has said so already, and better.
+        objects().publish(output + FAILURE, failure.body.model_dump_json().encode())
+        return 1
+    return 0

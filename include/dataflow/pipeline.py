@@ -1,0 +1,153 @@
+"""The job of a large file as a Beam pipeline: which step follows which; `work` has the steps.
+
+    ranges -> scout -> resolve -> read -> hashes -> repeating -> suspects -> losers -> thin -> finish
+
+Without keys, `read` is followed by `finish`. A file that cannot be split is one element, read as the function reads it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from include.dataflow.work import Job, worker
+from include.engine.keys import key_sets
+from include.engine.shard_result import ShardPart, ShardResult
+from include.engine.shards import Range, Shard
+
+NAMESPACE = "landfall"
+log = logging.getLogger(__name__)
+
+
+class Step(beam.DoFn):
+    """A step that yields what a function of the worker and the element yields."""
+
+    def __init__(self, job: Job, do: Callable[[Any, Any], Iterable[Any]]) -> None:
+        self._job, self._do = job, do
+
+    def process(self, element: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever the step before gave
+        """Do the step; what goes wrong for good is told beside the manifest's place."""
+        doing = worker(self._job)
+        with doing.telling():
+            yield from self._do(doing, element)
+
+
+def run_pipeline(job: Job, why_whole: str, options: Sequence[str]) -> None:
+    """Make a job's pipeline, and run it; on Dataflow's launcher, only make it.
+
+    Args:
+        job: the job.
+        why_whole: why the file is not split; empty: it is.
+        options: Beam's.
+
+    Raises:
+        RuntimeError: a worker failed; what went wrong is told beside the manifest's place.
+    """
+    pipeline = beam.Pipeline(options=PipelineOptions(list(options)))
+    build(pipeline, job, why_whole)
+    pipeline.run().wait_until_finish()
+
+
+def build(pipeline: beam.Pipeline, job: Job, why_whole: str) -> None:
+    """Add a job's steps to a pipeline.
+
+    Args:
+        job: the job.
+        why_whole: why the file is not split; empty: it is.
+    """
+
+    def step(name: str, do: Callable[[Any, Any], Iterable[Any]]) -> Any:  # noqa: ANN401
+        return name >> beam.ParDo(Step(job, do))
+
+    if why_whole:
+        pipeline | beam.Create([why_whole]) | step("read", _whole)
+        return
+    doing = worker(job)
+    ranges = doing.ranges()
+    scouted = pipeline | beam.Create(ranges) | "spread ranges" >> beam.Reshuffle() | step("scout", _scout)
+    shards = scouted | beam.combiners.ToList() | step("resolve", _resolve)
+    results = shards | "spread shards" >> beam.Reshuffle() | step("read a shard", _read)
+    if key_sets(doing.dataset):
+        results_and_parts = _settled(results, step, len(ranges))
+    else:
+        results_and_parts = results | step("keep", _keep)
+    results_and_parts | "all parts" >> beam.combiners.ToList() | step("finish", _finish)
+
+
+def _settled(results: Any, step: Callable[..., Any], ranges: int) -> Any:  # noqa: ANN401 - PCollections
+    """Take the duplicates out: each shard's number, what it gave, and the parts that are left."""
+    hashes = results | step("hashes", lambda doing, told: doing.hashes(*told, ranges))
+    repeating = hashes | "by range" >> beam.GroupByKey() | step("repeating", _repeating)
+    asked = {"result": results, "told": repeating} | "ask shards" >> beam.CoGroupByKey()
+    suspects = asked | step("suspects", _suspects) | "by group" >> beam.GroupByKey()
+    lost = suspects | step("losers", lambda doing, told: doing.losers(told[1]))
+    answered = {"result": results, "lost": lost} | "answer shards" >> beam.CoGroupByKey()
+    return answered | step("thin", _thin)
+
+
+def _whole(doing: Any, why: str) -> Iterator[dict[str, int]]:  # noqa: ANN401
+    log.info("landfall: the file is read by one worker: %s", why)
+    counts = doing.whole()
+    _count(counts["records"], counts["loaded"], counts["quarantined"], doing.request.inputs[0].size)
+    yield counts
+
+
+def _scout(doing: Any, wanted: Range) -> Iterator[Any]:  # noqa: ANN401
+    yield doing.scout(wanted)
+
+
+def _resolve(doing: Any, scouted: list[Any]) -> Iterator[tuple[int, Shard, int]]:  # noqa: ANN401
+    shards = doing.resolve(scouted)
+    log.info("landfall: cut into %d shards", len(shards))
+    for number, shard in shards:
+        yield number, shard, len(shards)
+
+
+def _read(doing: Any, element: tuple[int, Shard, int]) -> Iterator[tuple[int, ShardResult]]:  # noqa: ANN401
+    number, shard, shards = element
+    result = doing.read(number, shard)
+    _count(result.records, result.good, result.failed, result.size)
+    log.info(
+        "progress: shard %d of %d: %s records (%s good, %s bad), %s bytes",
+        number + 1, shards, f"{result.records:,}", f"{result.good:,}", f"{result.failed:,}", f"{result.size:,}",
+    )  # fmt: skip
+    yield number, result
+
+
+def _keep(_: Any, element: tuple[int, ShardResult]) -> Iterator[tuple[int, ShardResult, tuple[ShardPart, ...]]]:  # noqa: ANN401
+    number, result = element
+    yield number, result, result.parts
+
+
+def _repeating(doing: Any, element: tuple[tuple[int, int], Iterable[Any]]) -> Iterable[Any]:  # noqa: ANN401
+    (key, _), told = element
+    return doing.repeating(key, told)  # type: ignore[no-any-return]
+
+
+def _suspects(doing: Any, element: tuple[int, dict[str, list[Any]]]) -> Iterable[Any]:  # noqa: ANN401
+    number, found = element
+    if not found["told"]:
+        return ()
+    return doing.suspects(number, found["result"][0], found["told"])  # type: ignore[no-any-return]
+
+
+def _thin(doing: Any, element: tuple[int, dict[str, list[Any]]]) -> Iterator[Any]:  # noqa: ANN401
+    number, found = element
+    result = found["result"][0]
+    yield number, result, doing.thin(number, result, found["lost"])
+
+
+def _finish(doing: Any, done: list[Any]) -> Iterator[dict[str, int]]:  # noqa: ANN401
+    counts = doing.finish(done)
+    log.info("progress: all shards: %s", ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+    yield counts
+
+
+def _count(records: int, good: int, bad: int, size: int) -> None:
+    for name, count in (("records", records), ("good", good), ("bad", bad), ("bytes", size)):
+        Metrics.counter(NAMESPACE, name).inc(count)

@@ -1,0 +1,190 @@
+"""A file that is read in parts gives the same rows, quarantine and counts as one that is read whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.dataflow.work import Worker
+from include.engine.raw_keys import decrypt_raw
+from include.engine.shards import Range
+from include.spec.dataset import Dataset
+from tests.dataflow.builder import FolderStore, by_steps, job, result
+from tests.engine.builder import FERNET_KEY, Result, column, dataset, lines, run
+
+ID, NAME = column("id", "integer", primaryKey=True), column("name")
+MORE = {"tolerate": {"quarantined": "100%"}}
+CSV: dict[str, Dataset] = {
+    "one key": dataset(ID, NAME, **MORE),
+    "the last stays": dataset(ID, NAME, load={"table": "a.things", "mode": "append", "keep": "last"}, **MORE),
+    "two keys": dataset(ID, column("name", unique=True), **MORE),
+    "a key of text": dataset(column("id", "integer"), column("name", primaryKey=True), **MORE),
+    "a masked key": dataset(column("id", "integer"), column("name", primaryKey=True), mask={"name": "redact"}, **MORE),
+    "no key": dataset(column("id", "integer"), NAME, filter="id > 1", **MORE),
+    "held above a third": dataset(ID, NAME, tolerate={"quarantined": "33%"}),
+    "no header": dataset(ID, NAME, format={"type": "csv", "header": False}, **MORE),
+    "a preamble and comments": dataset(ID, NAME, format={"type": "csv", "skip_lines": 2, "comment": "#"}, **MORE),
+    "escapes": dataset(ID, NAME, format={"type": "csv", "escape": "\\", "quote": "'", "delimiter": ";"}, **MORE),
+    "unknown columns": dataset(ID, NAME, format={"type": "csv", "unexpected_columns": "ignore"}, **MORE),
+    "short records": dataset(ID, NAME, format={"type": "csv", "max_record": "16B"}, **MORE),
+}
+NDJSON: dict[str, Dataset] = {
+    how: dataset(ID, NAME, format={"type": "ndjson", "unexpected_columns": how}, **MORE)
+    for how in ("fail", "ignore", "quarantine")
+}
+TEXTS = ["1", "2", "3", "4", "x", "", "name", "#a", '"a\nb"', '"a""b"', '"', "'a'", "a;b", "\\", "é", "\0"]
+CELLS = st.sampled_from(TEXTS)
+HEADERS = [b"id,name\n", b"id;name\n", b"name,id\n", b"name,more,id\n", b"x\n"]
+RECORDS = ['{"id": 1}', '{"id": 2, "name": "a"}', '{"id": 2, "more": 1}', "[]", "{", "", '{"name": "é"}', "\0"]
+ROWS = st.lists(st.lists(CELLS, min_size=1, max_size=3), max_size=40)
+CUTS = st.lists(st.integers(1, 300), max_size=6)
+
+
+def apart(spec: Dataset, content: bytes, cuts: Iterable[int], root: Path, **input_: Any) -> tuple[str, Result]:
+    """Read a file in parts, cut about there; returns why it was read whole, if it was, and what came of it."""
+    wanted = job(spec, content, root, shard_bytes=max(len(content) // 2, 1), **input_)
+    edges = [0, *sorted({cut for cut in cuts if 0 < cut < len(content)}), len(content)]
+    why = by_steps(wanted, [Range(*edge) for edge in pairwise(edges)])
+    return why, result(wanted, root)
+
+
+def check(spec: Dataset, content: bytes, cuts: Iterable[int]) -> str:
+    """Compare both ways; returns why the file was read whole, if it was."""
+    with tempfile.TemporaryDirectory() as folder:
+        why, found = apart(spec, content, cuts, Path(folder))
+        whole = run(spec, Path(folder, "whole"), content)
+    same(found, whole)
+    return why
+
+
+def same(found: Result, whole: Result) -> None:
+    """Assert that two answers are one; rows are loaded in any order, and only their places are names of their own."""
+
+    def place(row: dict[str, Any]) -> Any:
+        return row["_landfall_record"]
+
+    assert sorted(found.good, key=place) == sorted(whole.good, key=place)
+    for row in (*found.quarantine, *whole.quarantine):
+        if row["key_id"]:
+            row["raw"] = decrypt_raw(row["raw"], FERNET_KEY, row["key_id"])
+    assert found.quarantine == whole.quarantine
+    names = {"good": (), "quarantine": ()}
+    assert dataclasses.replace(found.manifest, **names) == dataclasses.replace(whole.manifest, **names)
+
+
+@pytest.mark.parametrize("name", CSV)
+@settings(max_examples=40, deadline=None)
+@given(rows=ROWS, cuts=CUTS, header=st.sampled_from(HEADERS))
+def test_any_csv_cut_anywhere_gives_what_the_whole_gives(
+    name: str, rows: list[list[str]], cuts: list[int], header: bytes
+) -> None:
+    delimiter = b";" if name == "escapes" else b","
+    check(CSV[name], header + lines(*(delimiter.decode().join(row) for row in rows)), cuts)
+
+
+@pytest.mark.parametrize("how", NDJSON)
+@settings(max_examples=40, deadline=None)
+@given(
+    records=st.lists(st.sampled_from(RECORDS), max_size=40),
+    cuts=CUTS,
+)
+def test_any_ndjson_cut_anywhere_gives_what_the_whole_gives(how: str, records: list[str], cuts: list[int]) -> None:
+    check(NDJSON[how], lines(*records), cuts)
+
+
+def numbered(count: int) -> bytes:
+    """A file with line breaks in quotes, a bad record in fifty, and a duplicate far from its twin in forty."""
+    rows = (f'{n % (count - count // 40)},"first\nsecond {n}"' if n % 50 else f"{n}x,bad" for n in range(count))
+    return lines("id,name", *rows)
+
+
+@pytest.mark.parametrize("name", ["one key", "the last stays", "two keys", "no key"])
+def test_line_breaks_in_quotes_do_not_keep_a_file_from_at_least_eight_shards(name: str, tmp_path: Path) -> None:
+    content = numbered(4000)
+    size = len(content) // 9
+    why, found = apart(CSV[name], content, range(size, len(content), size), tmp_path)
+    assert why == ""
+    assert len(list(tmp_path.glob("work/things/batch/attempt-1/shards/*/result.json"))) >= 8
+    assert found.manifest.quarantined == 80
+    assert found.manifest.duplicates == (98 if name in ("one key", "the last stays") else found.manifest.duplicates)
+    same(found, run(CSV[name], tmp_path / "whole", content))
+
+
+@pytest.mark.parametrize(
+    ("format_", "content", "why"),
+    [
+        ({"type": "csv", "compression": "gzip"}, b"", "gzip"),
+        ({"type": "csv", "footer_lines": 1}, b"id,name\n1,a\n2,b\nend\n", "footer"),
+        ({"type": "csv", "encoding": "latin-1"}, b"id,name\n1,\xe9\n", "UTF-8"),
+        ({"type": "csv", "delimiter": "§"}, "id§name\n1§a\n".encode(), "ASCII"),
+        ({"type": "csv", "unexpected_columns": "evolve"}, b"id,name,more\n1,a,b\n", "evolve"),
+        ({"type": "csv"}, b"id,other\n1,a\n", "beginning"),
+        ({"type": "csv"}, b"[1, 2]\n[]\n", "beginning"),
+        ({"type": "csv", "max_size": "12B"}, b"id,name\n1,a\n2,b\n", "max_size"),
+        ({"type": "json"}, b'[{"id": 1, "name": "a"}]', "json"),
+        ({"type": "fixed", "positions": {"id": "1-2", "name": "3-4"}}, b"1 a \n2 b \n", "fixed"),
+        ({"type": "ndjson", "paths": {"name": "a.b"}}, b'{"id": 1, "a": {"b": "c"}}\n{}\n', "paths"),
+    ],
+)
+def test_a_file_that_cannot_be_split_says_why_and_is_read_whole(
+    format_: dict[str, Any], content: bytes, why: str
+) -> None:
+    if format_.get("compression") == "gzip":
+        import gzip
+
+        content = gzip.compress(b"id,name\n1,a\n", mtime=0)
+    assert why in check(dataset(ID, NAME, format=format_, **MORE), content, [5])
+
+
+def test_what_a_sets_manifest_promises_is_checked(tmp_path: Path) -> None:
+    content = numbered(100)
+    promised = {"by": "_MANIFEST.json", "records": 99}
+    why, found = apart(CSV["no key"], content, [500], tmp_path, promised=promised)
+    assert (why, found.code, found.manifest.loaded, found.manifest.quarantined) == ("", "manifest_mismatch", 0, 100)
+    assert found.good == []
+    assert [row["record"] for row in found.quarantine if row["record"] < 0] == [-1]
+
+
+def test_a_checksum_that_is_promised_is_of_the_whole_file(tmp_path: Path) -> None:
+    promised = {"by": "_MANIFEST.json", "sha256": "0" * 64}
+    why, found = apart(CSV["no key"], numbered(100), [500], tmp_path, promised=promised)
+    assert ("checksum" in why, found.code) == (True, "manifest_mismatch")
+
+
+def test_steps_that_are_done_twice_give_what_they_gave_once(tmp_path: Path) -> None:
+    content = numbered(400)
+    wanted = job(CSV["one key"], content, tmp_path, shard_bytes=len(content) // 4)
+    ranges = Worker(wanted).ranges()
+    by_steps(wanted, ranges)
+    once = result(wanted, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    by_steps(wanted, ranges)
+    assert result(wanted, tmp_path) == once
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    # A worker that was thought dead publishes later than the one that did its work again.
+    FolderStore(tmp_path).path(Worker(wanted).request.manifest).unlink()
+    for path in tmp_path.rglob("*.json"):
+        if path.name == "parts.json":
+            path.unlink()
+    by_steps(wanted, ranges)
+    same(result(wanted, tmp_path), once)
+
+
+def test_a_step_that_fails_tells_why_where_the_manifest_would_be(tmp_path: Path) -> None:
+    wanted = job(CSV["one key"], numbered(10), tmp_path)
+    os.remove(tmp_path / "landing" / "0")
+    doing = Worker(wanted)
+    with pytest.raises(FileNotFoundError), doing.telling():
+        doing.whole()
+    told = (tmp_path / "work/things/batch/attempt-1/failure.json").read_text()
+    assert '"code":"internal"' in told
+    assert "landing" not in told
