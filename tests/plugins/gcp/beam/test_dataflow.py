@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import httplib2
 import pytest
+from google.auth.exceptions import RefreshError  # noqa: TID253 - an error to raise
 from googleapiclient import discovery_cache
 
 from include.functions.failures import Unworkable
 from landfall.compat import TaskDeferred
-from landfall.errors import TerminalFailure, TransientFailure
+from landfall.errors import Missing, TerminalFailure, TransientFailure
 from landfall.gcp.dataflow import Begun, DataflowJob, job_of, label
 from landfall.gcp.large import LargeBatch
 from landfall.gcp.transform import TransformBatch
@@ -299,3 +302,45 @@ def test_a_triggerer_that_lost_sight_of_a_job_leads_back_to_it(task: Any, datafl
 )
 def test_a_label_is_what_google_cloud_takes(text: str, made: str) -> None:
     assert label(text) == made
+
+
+def answered(status: int) -> Exception:
+    from googleapiclient.errors import HttpError
+    from httplib2 import Response
+
+    return HttpError(Response({"status": status, "retry-after": "7"}), b'{"error": {"message": "said so"}}')
+
+
+ERRORS = {
+    "403": (lambda: answered(403), TerminalFailure, False),
+    "404": (lambda: answered(404), Missing, False),
+    "409": (lambda: answered(409), TransientFailure, False),
+    "429": (lambda: answered(429), TransientFailure, False),
+    "500": (lambda: answered(500), TransientFailure, True),
+    "no name": (lambda: httplib2.ServerNotFoundError("dataflow.googleapis.com"), TransientFailure, True),
+    "broken": (lambda: ConnectionResetError("by peer"), TransientFailure, True),
+    "silent": (lambda: TimeoutError("60 s"), TransientFailure, True),
+    "broken seal": (lambda: ssl.SSLError("decryption failed"), TransientFailure, True),
+    "no token": (lambda: RefreshError("revoked"), TerminalFailure, False),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+@pytest.mark.parametrize("at", ["jobs", "flexTemplates"])
+def test_nothing_of_the_client_library_escapes(
+    dataflow: Dataflow, large: Any, monkeypatch: pytest.MonkeyPatch, at: str, name: str
+) -> None:
+    make, kind, outage = ERRORS[name]
+    asked = Redirected.request
+
+    def broken(self: Any, uri: str, *arguments: Any, **named: Any) -> Any:
+        if at in uri:
+            raise make()
+        return asked(self, uri, *arguments, **named)
+
+    monkeypatch.setattr(Redirected, "request", broken)
+    with pytest.raises((TerminalFailure, TransientFailure)) as caught:
+        DataflowJob(large()).run(context())
+    assert type(caught.value) is kind
+    assert getattr(caught.value, "outage", False) is outage
+    assert getattr(caught.value, "retry_after", 0.0) in ((7.0,) if name in ("429", "500") else (0.0,))
