@@ -140,6 +140,13 @@ def test_the_request_lies_there_before_the_job_begins(dataflow: Dataflow, large:
     assert TransformRequest.model_validate_json(lies).attempt == 1
 
 
+def test_a_try_that_was_killed_before_its_launch_is_made_up_for(dataflow: Dataflow, large: Any) -> None:
+    it = large()
+    it.ask(1)
+    assert begun(it).number == 1
+    assert len(dataflow.launched) == 1
+
+
 def test_the_triggerer_waits_for_the_job_with_a_trigger_of_the_provider(dataflow: Dataflow, large: Any) -> None:
     path, given = begun(large()).trigger.serialize()
     assert path == "airflow.providers.google.cloud.triggers.dataflow.DataflowJobStatusTrigger"
