@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 import time
@@ -282,12 +283,41 @@ def test_a_job_that_failed_says_why_and_the_note_for_load_is_written(task: Any) 
     assert "bad_rule" in str(given_up(batch.site, batch.plan, [0]))
 
 
-def test_a_job_that_was_cancelled_may_be_tried_again(task: Any) -> None:
+def seen(trigger: Any, states: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return the event of the provider's trigger for a job that takes these states; its gRPC call is replaced."""
+    from airflow.providers.google.cloud.hooks.dataflow import AsyncDataflowHook
+
+    left = iter(states)
+
+    async def status(_: Any, **__: Any) -> Any:
+        return SimpleNamespace(name=next(left))
+
+    async def first() -> Any:
+        return await anext(trigger.run())
+
+    monkeypatch.setattr(AsyncDataflowHook, "get_job_status", status)
+    trigger.poll_sleep = 0
+    event: dict[str, Any] = asyncio.run(first()).payload
+    return event
+
+
+@pytest.mark.parametrize("end", ["FAILED", "CANCELLED", "DRAINED", "UPDATED"])
+def test_the_triggerer_sees_every_end_of_a_job(task: Any, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
     it, _ = task()
-    deferred(it)
-    event = {"status": "error", "message": "Job with id 'x' is already in terminal state: JOB_STATE_CANCELLED"}
-    with pytest.raises(TransientFailure, match="left no manifest: Job with id 'x' is already in terminal state"):
-        it.complete(context(), number=1, event=event)
+    paused = deferred(it)
+    states = [f"JOB_STATE_{state}" for state in ("QUEUED", "PENDING", "RUNNING", end)]
+    event = seen(paused.trigger, states, monkeypatch)
+    with pytest.raises(TransientFailure, match=f"left no manifest: .*JOB_STATE_{end}"):
+        it.resume_execution(paused.method_name, {**paused.kwargs, "event": event}, context())
+
+
+def test_the_triggerer_sees_a_job_end_well(task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    it, batch = task()
+    paused = deferred(it)
+    event = seen(paused.trigger, ["JOB_STATE_RUNNING", "JOB_STATE_DONE"], monkeypatch)
+    publish(batch, 1)
+    done = it.resume_execution(paused.method_name, {**paused.kwargs, "event": event}, context())
+    assert done["manifest"] == batch.place(1) + "manifest.json"
 
 
 def test_a_triggerer_that_lost_sight_of_a_job_leads_back_to_it(task: Any, dataflow: Dataflow) -> None:
