@@ -177,6 +177,24 @@ def test_a_job_that_is_done_leads_to_its_manifest(dataflow: Dataflow, large: Any
     assert dataflow.launched == []
 
 
+def test_a_job_that_ends_while_it_is_looked_for_is_not_begun_again(
+    dataflow: Dataflow, large: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = large()
+    job = dataflow.add(f"landfall-{it.batch.batch_id}-1", "JOB_STATE_RUNNING")
+    listed = dataflow.list
+
+    def end(target: str) -> tuple[int, Any]:
+        if job["currentState"] == "JOB_STATE_RUNNING":
+            publish(it, 1)
+            job["currentState"] = "JOB_STATE_DONE"
+        return listed(target)
+
+    monkeypatch.setattr(dataflow, "list", end)
+    assert DataflowJob(it).run(context())["records"] == 2  # type: ignore[index]
+    assert dataflow.launched == []
+
+
 @pytest.mark.parametrize("state", ["JOB_STATE_FAILED", "JOB_STATE_CANCELLED", "JOB_STATE_DONE"])
 def test_a_job_that_ended_without_a_manifest_leads_to_the_next_number(
     dataflow: Dataflow, large: Any, state: str
