@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     small = make(FOLDER / "data", min(RECORDS, data.rows), "csv")
     runs["beam_records"].append(measure("beam_records", small.rows, small.path))
     growth = []
-    for rows in options.growth:
+    for rows in (rows for rows in options.growth if rows <= options.rows):
         again = [measure("beam_engine", rows, make(FOLDER / "data", rows, "csv").path) for _ in range(options.rounds)]
         growth.append(median(again))
     shutil.rmtree(FOLDER / "out", ignore_errors=True)
