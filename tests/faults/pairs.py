@@ -60,8 +60,13 @@ def strike(site: Site, history: History, call: str, fault: Fault, mode: Mode) ->
     return Pair(call, repr(fault), f"{history.name}, {mode}", happened, problems)
 
 
+# Made only where the emulator has not done a job by the time it answers: a pair could not be sure to meet it, and each
+# process has to draw up the same list.
+_NOW_AND_THEN = {"bigquery.get_job"}
+
+
 def calls_made(site: Site, history: History) -> list[str]:
-    """Return the names of the calls that a history makes when nothing goes wrong."""
+    """Return the names of the calls that a history always makes when nothing goes wrong."""
     found: set[str] = set()
 
     def seen() -> bool:
@@ -70,7 +75,7 @@ def calls_made(site: Site, history: History) -> list[str]:
 
     for mode in MODES:
         _live(site, history, mode, lambda _: site.proxies.play(), seen)
-    return sorted(found)
+    return sorted(found - _NOW_AND_THEN)
 
 
 def all_pairs(site: Site) -> list[Callable[[], Pair]]:
