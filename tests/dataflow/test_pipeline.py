@@ -13,7 +13,7 @@ from tests.dataflow.builder import by_beam, job, result
 from tests.dataflow.random_files import RandomFile, random_file
 from tests.dataflow.test_work import CSV, numbered
 from tests.dataflow.through import BEAM, same
-from tests.engine.builder import SECRETS, Result
+from tests.engine.builder import Result
 
 FEW, ALL, EACH = 12, 200, 20
 
@@ -34,7 +34,7 @@ def check(numbers: range, root: Path, *options: str) -> None:
         file, folder = random_file(number), root / str(number)
         wanted = landed(file, folder / "large")
         by_beam(wanted, *(options or BEAM))
-        same(result(wanted, folder / "large"), whole(file, folder / "whole"), SECRETS)
+        same(result(wanted, folder / "large"), whole(file, folder / "whole"))
 
 
 @pytest.mark.parametrize("first", range(0, FEW, 6))
@@ -101,7 +101,7 @@ def test_elements_that_are_processed_twice_give_the_functions_answer(
     assert len(processed) > 20
     found = result(wanted, tmp_path / "large")
     assert found.manifest.duplicates == 9
-    same(found, whole(numbers, tmp_path / "whole"), SECRETS)
+    same(found, whole(numbers, tmp_path / "whole"))
 
 
 @pytest.mark.parametrize(
@@ -141,4 +141,4 @@ def test_a_pipeline_that_failed_in_the_middle_gives_the_functions_answer_when_it
     published = contents(tmp_path / "large")
     by_beam(wanted, *BEAM)
     assert published.items() <= contents(tmp_path / "large").items()
-    same(result(wanted, tmp_path / "large"), whole(numbers, tmp_path / "whole"), SECRETS)
+    same(result(wanted, tmp_path / "large"), whole(numbers, tmp_path / "whole"))

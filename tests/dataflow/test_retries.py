@@ -16,7 +16,6 @@ from tests.dataflow.builder import FolderStore, by_steps, job, result
 from tests.dataflow.random_files import random_file
 from tests.dataflow.test_work import CSV, numbered
 from tests.dataflow.through import same
-from tests.engine.builder import SECRETS
 
 STEPS = frozenset({"scout", "resolve", "read", "hashes", "repeating", "suspects", "losers", "thin", "finish", "whole"})
 
@@ -57,19 +56,20 @@ class LosingStore(FolderStore):
 class Workers:
     """Workers that take up one another's steps: whichever is lost, or thought to be, the next does its step again."""
 
-    def __init__(self, wanted: Job, draw: random.Random) -> None:
+    def __init__(self, wanted: Job, launcher: Worker, draw: random.Random) -> None:
         self._workers = [Worker(wanted) for _ in range(3)]
-        self._draw = draw
+        self._launcher, self._draw = launcher, draw
         self.lost = 0
 
     def __getattr__(self, name: str) -> Any:
         if name not in STEPS:
-            return getattr(self._workers[0], name)
+            return getattr(self._launcher, name)
 
         def step(*arguments: Any) -> Any:
             # What a step is given stays while it is done again.
             kept = [list(found) if isinstance(found, Iterator) else found for found in arguments]
-            self._again(name, kept) if self._draw.random() < 0.3 else None
+            if self._draw.random() < 0.3:
+                self._again(name, kept)
             return self._again(name, kept)
 
         return step
@@ -85,30 +85,16 @@ class Workers:
 
 def check(wanted: Job, root: Path, draw: random.Random) -> int:
     """Run a job by workers that are lost; returns how many were."""
-    Worker(wanted).whole()
+    launcher = Worker(wanted)
+    launcher.whole()
     expected = result(wanted, root)
-    FolderStore(root).path(Worker(wanted).request.manifest).unlink()
+    FolderStore(root).path(launcher.request.manifest).unlink()
     store = LosingStore(root, draw)
-    losing = replace(wanted, store=store)
-    # Whether it is split was decided by the launcher, which is not done again.
-    quiet = replace(store, often=0.0)
-    workers = Workers(losing, draw)
-    why = by_steps(losing, Worker(wanted).ranges(), _Planned(workers, Worker(replace(wanted, store=quiet))))
-    assert why == ""
+    workers = Workers(replace(wanted, store=store), launcher, draw)
+    by_steps(wanted, launcher.ranges(), workers)
     assert all(len(told) == 1 for told in store.given.values())
-    same(result(wanted, root), expected, SECRETS)
+    same(result(wanted, root), expected)
     return workers.lost
-
-
-@dataclass
-class _Planned:
-    """Workers, and what was found out before they began."""
-
-    workers: Workers
-    launcher: Worker
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.workers if name in STEPS else self.launcher, name)
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -22,7 +22,7 @@ from include.engine.raw_keys import decrypt_raw
 from include.engine.run import Limits
 from include.spec.dataset import Dataset
 from tests.dataflow.builder import by_beam, by_steps, job, result
-from tests.engine.builder import Result
+from tests.engine.builder import SECRETS, Result
 
 BEAM = ("--runner=DirectRunner", "--direct_running_mode=in_memory")
 RANGES = 5
@@ -30,7 +30,7 @@ told: Counter[str] = Counter()
 """How many files were read in which way, for the end of the test run."""
 
 
-def same(found: Result, whole: Result, secrets: Secrets) -> None:
+def same(found: Result, whole: Result, secrets: Secrets = SECRETS) -> None:
     """Assert that two answers are one; rows are loaded in any order, and only their places are names of their own."""
     assert sorted(found.good, key=_place) == sorted(whole.good, key=_place)
     assert [_readable(row, secrets) for row in found.quarantine] == [_readable(row, secrets) for row in whole.quarantine]
