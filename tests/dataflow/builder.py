@@ -64,7 +64,7 @@ class Keys:
 
     secrets: Secrets
 
-    def __call__(self, mask: str, raw: str) -> Secrets:
+    def __call__(self, _mask: str, _raw: str) -> Secrets:
         return self.secrets
 
 

@@ -1,4 +1,4 @@
-"""Files drawn by number: of all dialects, with bad records of all kinds, duplicates near and far, and their datasets."""
+"""Files drawn by number: of all dialects, with bad records of all kinds and duplicates near and far; their datasets."""
 
 from __future__ import annotations
 
@@ -138,7 +138,10 @@ def _csv(draw: random.Random, form: dict[str, Any], rows: list[list[str]]) -> by
         if quote and draw.random() < 0.3:
             cells = [f"{quote}{cell.replace(quote, quote * 2)}{quote}" for cell in cells]
         if quote and draw.random() < 0.2:
-            broken = draw.choice(["\n", "\r\n", f"\n1{delimiter}2", f"{quote * 2}\n{quote * 2}", delimiter, f"\n{'y' * 90}"])
+            doubled = quote * 2
+            broken = draw.choice(
+                ["\n", "\r\n", f"\n1{delimiter}2", f"{doubled}\n{doubled}", delimiter, "\n" + "y" * 90]
+            )
             at = order.index(1) if draw.random() < 0.9 else draw.randrange(5)
             cells[at] = f"{quote}{draw.choice(_TEXTS)}{broken}z{quote}"
         if "escape" in form and draw.random() < 0.1:

@@ -1,4 +1,4 @@
-"""Steps that fail before, after or while they write, and are done again by other workers: nothing is lost or repeated."""
+"""Steps that fail before, after or while they write, and are done again by others: nothing is lost or repeated."""
 
 from __future__ import annotations
 

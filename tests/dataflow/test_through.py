@@ -14,7 +14,8 @@ from tests.conftest import ROOT
 # Those that cost most CPU for each file they read are left out: make test's time is theirs alone.
 ENGINE = (
     "archive", "block", "cast", "check", "chosen", "dialects", "evolve", "fields", "files", "keys", "kept", "mask",
-    "parse_json", "properties", "raw_keys", "read_fixed", "read_xml", "settle", "snapshot", "special_values", "temporal",
+    "parse_json", "properties", "raw_keys", "read_fixed", "read_xml", "settle", "snapshot", "special_values",
+    "temporal",
 )  # fmt: skip
 
 
