@@ -77,3 +77,12 @@ def shared_data() -> Path:
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name cases of bytes by their length: archives hold the time of day, and workers must agree on the names."""
     return f"{argname}:{len(val)}B" if isinstance(val, bytes) else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which way the engine's tests went, where they were sent through a large file's job."""
+    if os.environ.get("LANDFALL_TEST_THROUGH"):
+        from tests.dataflow.through import told
+
+        for what, count in sorted(told.items()):
+            terminalreporter.write_line(f"through {os.environ['LANDFALL_TEST_THROUGH']}: {count} {what}")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, SHARED
+from tests.engine.builder import column, dataset, run
 
 FILES = SHARED / "conformance" / "xml"
 pytestmark = [
@@ -62,6 +63,14 @@ def test_a_bomb_or_an_external_entity_is_refused(name: str) -> None:
 def test_a_plain_file_is_read(name: str) -> None:
     found = read(name, "element")
     assert (found["code"], found["values"]) == ("", [{"@key": "value", "#text": "text"}, {"#text": "text"}])
+
+
+@pytest.mark.parametrize("path", sorted(FILES.glob("*.xml")), ids=lambda path: path.stem)
+def test_a_file_with_a_bomb_or_an_external_entity_is_held(path: Path, tmp_path: Path) -> None:
+    is_plain = path.stem.startswith("simple")
+    form = {"type": "xml", "records": "element" if is_plain else "bomb", "unexpected_columns": "ignore"}
+    result = run(dataset(column("key"), format=form), tmp_path, path.read_bytes())
+    assert (result.code, result.file.records) == (("", 2) if is_plain else ("forbidden_xml", 0))
 
 
 def test_every_file_of_the_suite_is_decided_here() -> None:

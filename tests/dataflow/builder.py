@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -59,29 +59,59 @@ class FolderStore:
         return content
 
 
-def keys(mask: str, raw: str) -> Secrets:
-    return SECRETS
+@dataclass(frozen=True)
+class Keys:
+    """Keys that need not be fetched."""
+
+    secrets: Secrets
+
+    def __call__(self, _mask: str, _raw: str) -> Secrets:
+        return self.secrets
 
 
-def job(spec: Dataset, content: bytes, root: Path, **input_: Any) -> Job:
-    """Lay a file down, and return its job."""
+def job(
+    spec: Dataset,
+    content: bytes,
+    root: Path,
+    *,
+    secrets: Secrets = SECRETS,
+    references: Mapping[str, Path] | None = None,
+    shard_bytes: int = 64 << 20,
+    **input_: Any,
+) -> Job:
+    """Lay a file down, and return its job.
+
+    Args:
+        references: reference files, by the name that the pipeline gives them.
+        input_: more of the pinned input.
+    """
+    pinned = {}
+    for number, (name, path) in enumerate(sorted((references or {}).items())):
+        laid = root / "references" / str(number)
+        laid.parent.mkdir(parents=True, exist_ok=True)
+        laid.write_bytes(path.read_bytes())
+        pinned[name] = {"uri": f"gs://references/{number}", "generation": 1}
     landed = root / "landing" / "0"
     landed.parent.mkdir(parents=True, exist_ok=True)
     landed.write_bytes(content)
-    rest = {name: input_.pop(name) for name in ("shard_bytes",) if name in input_}
     request = {
         "dataset": spec.to_wire(),
         "batch_id": "batch",
         "attempt": 1,
         "inputs": [{"file_id": "file-0", "uri": "gs://landing/0", "generation": 1, "size": len(content), **input_}],
+        "references": pinned,
         "output": "gs://work/things/batch/attempt-1/",
     }
-    return Job(json.dumps(request), FolderStore(root), keys, **rest)
+    return Job(json.dumps(request), FolderStore(root), Keys(secrets), shard_bytes=shard_bytes)
 
 
-def by_steps(wanted: Job, ranges: Sequence[Range]) -> str:
-    """Run a job's steps one after the other; returns why the file was read whole, if it was."""
-    doing = Worker(wanted)
+def by_steps(wanted: Job, ranges: Sequence[Range], doing: Any = None) -> str:
+    """Run a job's steps one after the other; returns why the file was read whole, if it was.
+
+    Args:
+        doing: does the steps; none: a worker.
+    """
+    doing = doing or Worker(wanted)
     if why := doing.why_whole():
         doing.whole()
         return why
@@ -95,7 +125,7 @@ def by_steps(wanted: Job, ranges: Sequence[Range]) -> str:
     return ""
 
 
-def _suspects(doing: Worker, results: dict[int, Any]) -> dict[int, list[tuple[int, bytes]]]:
+def _suspects(doing: Any, results: dict[int, Any]) -> dict[int, list[tuple[int, bytes]]]:
     told: dict[tuple[int, int], list[tuple[int, bytes]]] = defaultdict(list)
     if key_sets(doing.dataset):
         for number, result in results.items():

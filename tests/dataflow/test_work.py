@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import tempfile
 from collections.abc import Iterable
@@ -15,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.dataflow.work import Worker
-from include.engine.raw_keys import decrypt_raw
 from include.engine.shards import Range
 from include.spec.dataset import Dataset
 from tests.dataflow.builder import FolderStore, by_steps, job, result
-from tests.engine.builder import FERNET_KEY, Result, column, dataset, lines, run
+from tests.dataflow.through import same
+from tests.engine.builder import Result, column, dataset, lines, run
 
 ID, NAME = column("id", "integer", primaryKey=True), column("name")
 MORE = {"tolerate": {"quarantined": "100%"}}
@@ -66,38 +65,49 @@ def check(spec: Dataset, content: bytes, cuts: Iterable[int]) -> str:
     return why
 
 
-def same(found: Result, whole: Result) -> None:
-    """Assert that two answers are one; rows are loaded in any order, and only their places are names of their own."""
+CSV_FILES = given(rows=ROWS, cuts=CUTS, header=st.sampled_from(HEADERS))
+NDJSON_FILES = given(records=st.lists(st.sampled_from(RECORDS), max_size=40), cuts=CUTS)
+FEW, MANY = settings(max_examples=6, deadline=None), settings(max_examples=60, deadline=None)
 
-    def place(row: dict[str, Any]) -> Any:
-        return row["_landfall_record"]
 
-    assert sorted(found.good, key=place) == sorted(whole.good, key=place)
-    for row in (*found.quarantine, *whole.quarantine):
-        if row["key_id"]:
-            row["raw"] = decrypt_raw(row["raw"], FERNET_KEY, row["key_id"])
-    assert found.quarantine == whole.quarantine
-    names = {"good": (), "quarantine": ()}
-    assert dataclasses.replace(found.manifest, **names) == dataclasses.replace(whole.manifest, **names)
+def check_csv(name: str, rows: list[list[str]], cuts: list[int], header: bytes) -> None:
+    delimiter = ";" if name == "escapes" else ","
+    check(CSV[name], header + lines(*(delimiter.join(row) for row in rows)), cuts)
 
 
 @pytest.mark.parametrize("name", CSV)
-@settings(max_examples=40, deadline=None)
-@given(rows=ROWS, cuts=CUTS, header=st.sampled_from(HEADERS))
+@FEW
+@CSV_FILES
 def test_any_csv_cut_anywhere_gives_what_the_whole_gives(
     name: str, rows: list[list[str]], cuts: list[int], header: bytes
 ) -> None:
-    delimiter = b";" if name == "escapes" else b","
-    check(CSV[name], header + lines(*(delimiter.decode().join(row) for row in rows)), cuts)
+    check_csv(name, rows, cuts, header)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", CSV)
+@MANY
+@CSV_FILES
+def test_many_more_csv_files_cut_anywhere_give_what_the_whole_gives(
+    name: str, rows: list[list[str]], cuts: list[int], header: bytes
+) -> None:
+    check_csv(name, rows, cuts, header)
 
 
 @pytest.mark.parametrize("how", NDJSON)
-@settings(max_examples=40, deadline=None)
-@given(
-    records=st.lists(st.sampled_from(RECORDS), max_size=40),
-    cuts=CUTS,
-)
+@FEW
+@NDJSON_FILES
 def test_any_ndjson_cut_anywhere_gives_what_the_whole_gives(how: str, records: list[str], cuts: list[int]) -> None:
+    check(NDJSON[how], lines(*records), cuts)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", NDJSON)
+@MANY
+@NDJSON_FILES
+def test_many_more_ndjson_files_cut_anywhere_give_what_the_whole_gives(
+    how: str, records: list[str], cuts: list[int]
+) -> None:
     check(NDJSON[how], lines(*records), cuts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,29 +101,47 @@ def run(
     limits: Limits | None = None,
     released: bool = False,
     chosen: dict[int, int] | None = None,
+    is_function_only: bool = False,
 ) -> Result:
-    """Run the engine over files given as bytes.
+    """Run the engine over files given as bytes; with LANDFALL_TEST_THROUGH through a large file's job as well.
 
     Args:
         chosen: records of the files to read, as number to byte offset; none: all.
+        is_function_only: what is tested is not to be found in a large file's job.
     """
-    inputs = [
-        Input(
-            f"file-{n}", f"gs://landing/{n}", lambda data=data: io.BytesIO(data), len(data),  # type: ignore[misc]
-            released=released, chosen=None if chosen is None else Chosen(chosen),
-        )
-        for n, data in enumerate(files)
-    ]  # fmt: skip
     limits = limits or Limits(block=block, threads=1)
-    manifest = transform(
-        spec, inputs, out, batch_id="batch", references=references or {}, secrets=secrets, limits=limits
-    )
-    assert Manifest.from_json((out / "manifest.json").read_text()) == manifest
-    good = read_parts(out, manifest.good)
-    quarantine = read_parts(out, manifest.quarantine)
-    for row in quarantine:
-        row["reasons"] = json.loads(row["reasons"])
-    return Result(manifest, good, quarantine)
+
+    def function() -> Result:
+        inputs = [
+            Input(
+                f"file-{n}", f"gs://landing/{n}", lambda data=data: io.BytesIO(data), len(data),  # type: ignore[misc]
+                released=released, chosen=None if chosen is None else Chosen(chosen),
+            )
+            for n, data in enumerate(files)
+        ]  # fmt: skip
+        manifest = transform(
+            spec, inputs, out, batch_id="batch", references=references or {}, secrets=secrets, limits=limits
+        )
+        assert Manifest.from_json((out / "manifest.json").read_text()) == manifest
+        good = read_parts(out, manifest.good)
+        quarantine = read_parts(out, manifest.quarantine)
+        for row in quarantine:
+            row["reasons"] = json.loads(row["reasons"])
+        return Result(manifest, good, quarantine)
+
+    way = os.environ.get("LANDFALL_TEST_THROUGH")
+    if not way:
+        return function()
+    from tests.dataflow.through import through, told
+
+    # A batch of several files and a choice of records are never a large file's job.
+    if is_function_only or len(files) != 1 or chosen is not None:
+        told["runs of the function alone"] += 1
+        return function()
+    return through(
+        way, function, spec, files[0],
+        secrets=secrets, references=references or {}, limits=limits, released=released,
+    )  # fmt: skip
 
 
 def read_parts(out: Path, names: Sequence[str]) -> list[Row]:
