@@ -63,8 +63,10 @@ def _run(options: argparse.Namespace, beam: Sequence[str]) -> int:
         request = TransformRequest.model_validate_json(content)
         if request.output != output or len(request.inputs) != 1 or request.chosen:
             raise BadRequest("bad_request", "a job has one file, all of it, and writes beside its request", "request")
-        check_places(request, Dataset.from_wire(request.dataset), settings)
-        job = Job(content.decode(), objects, read_keys, options.mask_key_secret, options.raw_key_secret)
+        dataset = Dataset.from_wire(request.dataset)
+        check_places(request, dataset, settings)
+        shard = dataset.pipeline.transform.shard_bytes
+        job = Job(content.decode(), objects, read_keys, options.mask_key_secret, options.raw_key_secret, shard)
         doing = worker(job)
         if doing.begin():
             log.info("landfall: done already")

@@ -63,7 +63,7 @@ def choose(dataset: Dataset, files: Sequence[Sized]) -> Chosen:
     why = why_not_cut(dataset, files[0])
     if why:
         return Chosen("dataflow", f"above {bound}; read as a whole: {why}")
-    shards = _shards(files[0].size)
+    shards = -(-files[0].size // dataset.pipeline.transform.shard_bytes)
     return Chosen("dataflow", f"above {bound}; cut into about {shards} shard{'s' if shards > 1 else ''}", shards)
 
 
@@ -76,12 +76,6 @@ def why_not_cut(dataset: Dataset, file: Sized) -> str:
     from include.engine.shards import why_whole
 
     return why_whole(dataset, file.name)
-
-
-def _shards(size: int) -> int:
-    from include.engine.shards import RANGE
-
-    return -(-size // RANGE)
 
 
 def _spaced(size: str) -> str:

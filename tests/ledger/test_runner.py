@@ -42,7 +42,7 @@ def test_small_files_share_a_batch_and_a_large_one_has_its_own_in_its_place() ->
     assert [batch.runner for batch in plan.batches] == ["function", "dataflow", "function", "function"]
     assert [batch.reason for batch in plan.batches] == [
         "below dataflow_above (1 GB)",
-        "above dataflow_above (1 GB); cut into about 36 shards",
+        "above dataflow_above (1 GB); cut into about 38 shards",
         "below dataflow_above (1 GB)",
         "below dataflow_above (1 GB)",
     ]
