@@ -204,7 +204,7 @@ class Job:
         """Return the names of files that were not the function's to transform, and why, as their run's plan says."""
         from cli.clients import answering
 
-        found = {}
+        found: dict[str, str] = {}
         for run_id in {file.run_id for file in files}:
             with answering("Cloud Storage"):
                 blob = self._storage.bucket(self._settings.work).blob(f"{dataset.name}/{plan_name(run_id)}")

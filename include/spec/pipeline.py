@@ -411,6 +411,8 @@ class Pipeline(Model):
     )
     load: Load = Field(description="where rows go")
     tolerate: Tolerate = Field(Tolerate(quarantined="100%"), description="how much may be wrong with a file")
-    transform: Transform = Field(Transform(dataflow_above="1GB", shard="64MB"), description="where files are transformed")
+    transform: Transform = Field(
+        Transform(dataflow_above="1GB", shard="64MB"), description="where files are transformed"
+    )
     retry: Retry = Field(Retry(attempts=5), description="how a task is tried again")
     notify: tuple[Notify, ...] = Field((), strict=False, description="besides the contract's support channels")

@@ -354,7 +354,13 @@ def test_a_large_file_goes_its_own_way_beside_a_small_one_and_its_log_tells_how_
         "SELECT * FROM landfall_ops.files_current WHERE dataset = @dataset AND name LIKE '%large.csv'",
         {"dataset": it.name},
     )
-    assert [row[n] for n in ("records", "loaded", "filtered", "duplicates", "quarantined")] == [10_001, 9_900, 0, 1, 100]
+    assert [row[n] for n in ("records", "loaded", "filtered", "duplicates", "quarantined")] == [
+        10_001,
+        9_900,
+        0,
+        1,
+        100,
+    ]
     told = [record.getMessage() for record in caplog.records if record.name == "landfall.gcp.beam_process"]
     assert told[0] == "landfall: cut into 3 shards"
     assert sum(line.startswith("progress: shard ") for line in told) == 3

@@ -6,13 +6,9 @@ import json
 import logging
 from pathlib import Path
 
-import apache_beam as beam
 import pytest
-from apache_beam.metrics import MetricsFilter
-from apache_beam.portability.api import beam_fn_api_pb2
 
 from include.dataflow.main import _of_worker
-from include.dataflow.pipeline import NAMESPACE, build
 from include.dataflow.work import worker
 from include.functions.protocol import TransformRequest
 from tests.dataflow.builder import FolderStore, job
@@ -23,6 +19,11 @@ CONTENT = b"id,name\n" + b"".join(b'%d,"a\nb"\n' % n if n % 10 else b"x,bad\n" f
 
 @pytest.mark.parametrize("shard_bytes", [len(CONTENT) // 4, 64 << 20], ids=["in shards", "as a whole"])
 def test_beams_counters_are_the_counts_of_the_run(shard_bytes: int, tmp_path: Path) -> None:
+    import apache_beam as beam
+    from apache_beam.metrics import MetricsFilter
+
+    from include.dataflow.pipeline import NAMESPACE, build
+
     spec = dataset(column("id", "integer", primaryKey=True), column("name"), tolerate={"quarantined": "50%"})
     given = job(spec, CONTENT, tmp_path, shard_bytes=shard_bytes)
     pipeline = beam.Pipeline(runner="DirectRunner")
@@ -43,11 +44,13 @@ def test_beams_counters_are_the_counts_of_the_run(shard_bytes: int, tmp_path: Pa
     ("message", "passed"),
     [
         ("progress: shard 1 of 3: 4,095 records", "progress: shard 1 of 3: 4,095 records"),
-        ("landfall: its set's \"manifest\" – at C:\\x", "landfall: its set's \"manifest\" – at C:\\x"),
+        ('landfall: its set\'s "manifest" – at C:\\x', 'landfall: its set\'s "manifest" – at C:\\x'),
         ("a line of Beam's", None),
     ],
 )
 def test_a_workers_line_is_passed_on_as_it_was_said(message: str, passed: str | None) -> None:
+    from apache_beam.portability.api import beam_fn_api_pb2
+
     # As the direct runner logs what its workers said.
     entry = beam_fn_api_pb2.LogEntry(message=message, severity=3, log_location="pipeline.py:1", thread="Thread-1")
     text = str(entry).replace("\n", " ")

@@ -49,6 +49,16 @@ def test_another_folder_of_samples_needs_no_folder_called_samples(tmp_path: Path
     assert [sample.name for sample in found.samples] == ["orders/mine.csv"]
 
 
+def test_samples_of_several_folders_are_one_set(tmp_path: Path) -> None:
+    for folder, name in (("a/orders/samples", "1.csv"), ("b/orders", "2.csv")):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / name).write_bytes(b"x")
+
+    found = SampleSet.of(_dataset("orders"), [tmp_path / "a", tmp_path / "b"], "in")
+
+    assert [sample.name for sample in found.samples] == ["orders/1.csv", "orders/2.csv"]
+
+
 def test_a_dataset_without_samples_has_none(tmp_path: Path) -> None:
     assert SampleSet.of(_dataset("orders"), [tmp_path], "in").samples == ()
 

@@ -136,4 +136,6 @@ def test_a_rule_that_cannot_be_run_fails_for_good_in_the_engines_own_words(real:
     assert isinstance(failure, TerminalFailure)
     assert failure.code == "bad_rule"
     assert "clean.name: the rule \"REGEXP_EXTRACT(name, 'a{2000}')\" cannot be run: Invalid Input" in str(failure)
-    assert real.files()["large.csv"].startswith("seen: failed: at try 1: job 1 of the batch failed: bad_rule: clean.name")
+    assert real.files()["large.csv"].startswith(
+        "seen: failed: at try 1: job 1 of the batch failed: bad_rule: clean.name"
+    )
