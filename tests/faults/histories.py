@@ -138,5 +138,7 @@ HISTORIES = (
 NOT_COME_TO = {
     "load.nothing": "a warehouse has to refuse the data of a batch, for a limit that the emulator does not have; it"
     " writes nothing, and tests/plugins/gcp/test_refused.py holds what comes of it",
+    "transform.request": "the histories have no large file; tests/plugins/gcp/beam holds what comes of a try that was"
+    " killed beside it",
 }
 """Names of the crash points that no history comes to, and why."""

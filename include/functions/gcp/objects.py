@@ -179,8 +179,12 @@ def _told(uri: str, *, writing: bool = False) -> Iterator[None]:
     """Turn what the client raises into failures that say whether trying again can help."""
     from google.api_core import exceptions as api
     from google.auth.exceptions import GoogleAuthError, TransportError
-    from google.cloud.storage.exceptions import DataCorruption
     from requests import RequestException
+
+    try:
+        from google.cloud.storage.exceptions import DataCorruption
+    except ImportError:  # the library's version 2, beside Airflow 3.1, where a laptop's Beam job runs this
+        from google.resumable_media.common import DataCorruption
 
     try:
         yield

@@ -100,11 +100,12 @@ class DataflowJob:
             TerminalFailure, TransientFailure: no job could be looked for or begun.
         """
         for number in count(1):
+            job = self._find(number)
+            # After the look at the job: one that has ended by then publishes nothing any more.
             result = self._large.result(number)
             if result is not None:
                 log.info("job %s has published its manifest", self.name(number))
                 return result
-            job = self._find(number)
             if job is None:
                 return self._begun(number, self._launch(context, number))
             if not _has_ended(job):

@@ -22,6 +22,8 @@ def classify_dataflow(error: Exception, what: str) -> Failure | None:
         error: of the client library.
         what: what was tried, with the job's name.
     """
+    import ssl
+
     import httplib2
     from googleapiclient.errors import HttpError
 
@@ -33,4 +35,7 @@ def classify_dataflow(error: Exception, what: str) -> Failure | None:
         return classify_status(status, text, retry_after(error.resp.get("retry-after")))
     if isinstance(error, httplib2.ServerNotFoundError):
         return TransientFailure(f"{what}: no whole answer came ({type(error).__name__})", outage=True, delivered=False)
-    return classify_transport(error, what)
+    found = classify_transport(error, what)
+    if found is None and isinstance(error, ssl.SSLError):
+        return TransientFailure(f"{what}: no whole answer came ({type(error).__name__})", outage=True)
+    return found

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import ssl
+import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import httplib2
 import pytest
+from google.auth.exceptions import RefreshError  # noqa: TID253 - an error to raise
 from googleapiclient import discovery_cache
 
 from include.functions.failures import Unworkable
 from landfall.compat import TaskDeferred
-from landfall.errors import TerminalFailure, TransientFailure
+from landfall.errors import Missing, TerminalFailure, TransientFailure
 from landfall.gcp.dataflow import Begun, DataflowJob, job_of, label
 from landfall.gcp.large import LargeBatch
 from landfall.gcp.transform import TransformBatch
@@ -35,7 +40,7 @@ def dataflow(in_cloud: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Data
     port = service.server.server_port
     monkeypatch.setattr(GoogleBaseHook, "_authorize", lambda _: Redirected(port))
     # The client waits up to a minute between its own tries.
-    monkeypatch.setattr("googleapiclient.http.time.sleep", lambda _: None, raising=False)
+    monkeypatch.setattr("googleapiclient.http.time", SimpleNamespace(sleep=lambda _: None, time=time.time))
     named = {
         "DATAFLOW": TEMPLATE,
         "DATAFLOW_REGION": "europe-west1",
@@ -136,6 +141,13 @@ def test_the_request_lies_there_before_the_job_begins(dataflow: Dataflow, large:
     assert TransformRequest.model_validate_json(lies).attempt == 1
 
 
+def test_a_try_that_was_killed_before_its_launch_is_made_up_for(dataflow: Dataflow, large: Any) -> None:
+    it = large()
+    it.ask(1)
+    assert begun(it).number == 1
+    assert len(dataflow.launched) == 1
+
+
 def test_the_triggerer_waits_for_the_job_with_a_trigger_of_the_provider(dataflow: Dataflow, large: Any) -> None:
     path, given = begun(large()).trigger.serialize()
     assert path == "airflow.providers.google.cloud.triggers.dataflow.DataflowJobStatusTrigger"
@@ -162,6 +174,24 @@ def test_a_job_that_is_done_leads_to_its_manifest(dataflow: Dataflow, large: Any
     found = DataflowJob(it).run(context())
     assert found["manifest"] == it.place(1) + "manifest.json"  # type: ignore[index]
     assert (found["records"], found["loaded"]) == (2, 2)  # type: ignore[index]
+    assert dataflow.launched == []
+
+
+def test_a_job_that_ends_while_it_is_looked_for_is_not_begun_again(
+    dataflow: Dataflow, large: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = large()
+    job = dataflow.add(f"landfall-{it.batch.batch_id}-1", "JOB_STATE_RUNNING")
+    listed = dataflow.list
+
+    def end(target: str) -> tuple[int, Any]:
+        if job["currentState"] == "JOB_STATE_RUNNING":
+            publish(it, 1)
+            job["currentState"] = "JOB_STATE_DONE"
+        return listed(target)
+
+    monkeypatch.setattr(dataflow, "list", end)
+    assert DataflowJob(it).run(context())["records"] == 2  # type: ignore[index]
     assert dataflow.launched == []
 
 
@@ -271,12 +301,41 @@ def test_a_job_that_failed_says_why_and_the_note_for_load_is_written(task: Any) 
     assert "bad_rule" in str(given_up(batch.site, batch.plan, [0]))
 
 
-def test_a_job_that_was_cancelled_may_be_tried_again(task: Any) -> None:
+def seen(trigger: Any, states: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return the event of the provider's trigger for a job that takes these states; its gRPC call is replaced."""
+    from airflow.providers.google.cloud.hooks.dataflow import AsyncDataflowHook
+
+    left = iter(states)
+
+    async def status(_: Any, **__: Any) -> Any:
+        return SimpleNamespace(name=next(left))
+
+    async def first() -> Any:
+        return await anext(trigger.run())
+
+    monkeypatch.setattr(AsyncDataflowHook, "get_job_status", status)
+    trigger.poll_sleep = 0
+    event: dict[str, Any] = asyncio.run(first()).payload
+    return event
+
+
+@pytest.mark.parametrize("end", ["FAILED", "CANCELLED", "DRAINED", "UPDATED"])
+def test_the_triggerer_sees_every_end_of_a_job(task: Any, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
     it, _ = task()
-    deferred(it)
-    event = {"status": "error", "message": "Job with id 'x' is already in terminal state: JOB_STATE_CANCELLED"}
-    with pytest.raises(TransientFailure, match="left no manifest: Job with id 'x' is already in terminal state"):
-        it.complete(context(), number=1, event=event)
+    paused = deferred(it)
+    states = [f"JOB_STATE_{state}" for state in ("QUEUED", "PENDING", "RUNNING", end)]
+    event = seen(paused.trigger, states, monkeypatch)
+    with pytest.raises(TransientFailure, match=f"left no manifest: .*JOB_STATE_{end}"):
+        it.resume_execution(paused.method_name, {**paused.kwargs, "event": event}, context())
+
+
+def test_the_triggerer_sees_a_job_end_well(task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    it, batch = task()
+    paused = deferred(it)
+    event = seen(paused.trigger, ["JOB_STATE_RUNNING", "JOB_STATE_DONE"], monkeypatch)
+    publish(batch, 1)
+    done = it.resume_execution(paused.method_name, {**paused.kwargs, "event": event}, context())
+    assert done["manifest"] == batch.place(1) + "manifest.json"
 
 
 def test_a_triggerer_that_lost_sight_of_a_job_leads_back_to_it(task: Any, dataflow: Dataflow) -> None:
@@ -298,3 +357,45 @@ def test_a_triggerer_that_lost_sight_of_a_job_leads_back_to_it(task: Any, datafl
 )
 def test_a_label_is_what_google_cloud_takes(text: str, made: str) -> None:
     assert label(text) == made
+
+
+def answered(status: int) -> Exception:
+    from googleapiclient.errors import HttpError
+    from httplib2 import Response
+
+    return HttpError(Response({"status": status, "retry-after": "7"}), b'{"error": {"message": "said so"}}')
+
+
+ERRORS = {
+    "403": (lambda: answered(403), TerminalFailure, False),
+    "404": (lambda: answered(404), Missing, False),
+    "409": (lambda: answered(409), TransientFailure, False),
+    "429": (lambda: answered(429), TransientFailure, False),
+    "500": (lambda: answered(500), TransientFailure, True),
+    "no name": (lambda: httplib2.ServerNotFoundError("dataflow.googleapis.com"), TransientFailure, True),
+    "broken": (lambda: ConnectionResetError("by peer"), TransientFailure, True),
+    "silent": (lambda: TimeoutError("60 s"), TransientFailure, True),
+    "broken seal": (lambda: ssl.SSLError("decryption failed"), TransientFailure, True),
+    "no token": (lambda: RefreshError("revoked"), TerminalFailure, False),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+@pytest.mark.parametrize("at", ["jobs", "flexTemplates"])
+def test_nothing_of_the_client_library_escapes(
+    dataflow: Dataflow, large: Any, monkeypatch: pytest.MonkeyPatch, at: str, name: str
+) -> None:
+    make, kind, outage = ERRORS[name]
+    asked = Redirected.request
+
+    def broken(self: Any, uri: str, *arguments: Any, **named: Any) -> Any:
+        if at in uri:
+            raise make()
+        return asked(self, uri, *arguments, **named)
+
+    monkeypatch.setattr(Redirected, "request", broken)
+    with pytest.raises((TerminalFailure, TransientFailure)) as caught:
+        DataflowJob(large()).run(context())
+    assert type(caught.value) is kind
+    assert getattr(caught.value, "outage", False) is outage
+    assert getattr(caught.value, "retry_after", 0.0) in ((7.0,) if name in ("429", "500") else (0.0,))

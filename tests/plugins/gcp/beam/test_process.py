@@ -64,6 +64,15 @@ def test_a_try_has_a_path_that_no_earlier_one_had(
     assert "/attempt-2/" in ProcessJob(it, STAND_IN).run(CONTEXT)["manifest"]
 
 
+def test_a_try_that_was_killed_before_its_process_began_is_in_nobodys_way(
+    large: Callable[[], LargeBatch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAND_IN", "publish")
+    it = large()
+    it.ask(1)
+    assert "/attempt-2/" in ProcessJob(it, STAND_IN).run(CONTEXT)["manifest"]
+
+
 @pytest.mark.parametrize(
     ("what", "kind", "code"), [("terminal", TerminalFailure, "bad_rule"), ("transient", TransientFailure, "busy")]
 )
