@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from cli import exit_codes
 from cli.dagtest import reasons, run_dags
 from cli.errors import CliError
+from include.ledger.plan import Plan, plan_name
 from include.spec.dataset import Dataset, list_folders, load_dataset
 from include.spec.errors import SpecError
 from include.spec.settings import Settings, datasets_folder
@@ -29,6 +30,7 @@ from local.interpreters import SetupError
 from local.run_report import Outcome, of_several_kinds, show_next, show_outcome, write_report
 from local.run_view import View
 from local.sample_drop import SampleSet
+from local.samples import DATASETS, write_large
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client as Storage
@@ -144,12 +146,12 @@ class Job:
         self._settings = Settings.from_environment()
         self._storage: Storage = storage_client(self._settings)
         self._reader: LedgerReader = LedgerReader(bigquery_client(self._settings), self._settings)
-        root = Path(os.environ.get("LANDFALL_SAMPLES") or paths.ROOT / "include" / "datasets")
-        sets = [SampleSet.of(dataset, root, self._settings.landing) for dataset in datasets]
+        roots = _sample_roots()
+        sets = [SampleSet.of(dataset, roots, self._settings.landing) for dataset in datasets]
         self._sets = [samples for samples in sets if samples.samples]
         if not self._sets:
             hint = "`python -m local.samples` makes some"
-            raise CliError(f"{root}: holds no sample file that a dataset would find; {hint}", exit_codes.NOTHING)
+            raise CliError(f"{roots[0]}: holds no sample file that a dataset would find; {hint}", exit_codes.NOTHING)
         self._before = self._committed()
         self.log = Path()
 
@@ -190,6 +192,7 @@ class Job:
         new = [file for key, file in after.items() if key not in self._before and file.dataset == dataset.name]
         outcome.files = sorted(new, key=lambda file: file.name)
         if outcome.files:
+            outcome.large = self._large(dataset, outcome.files)
             outcome.columns, outcome.rows = self._reader.rows(outcome.table, ROWS_SHOWN)
             run_ids = {file.run_id for file in outcome.files}
             found = self._reader.quarantined(dataset.name, _QUARANTINED_READ)
@@ -197,12 +200,35 @@ class Job:
             outcome.quarantined = of_several_kinds(mine, QUARANTINED_SHOWN)
         return outcome
 
+    def _large(self, dataset: Dataset, files: Sequence[LedgerFile]) -> dict[str, str]:
+        """Return the names of files that were not the function's to transform, and why, as their run's plan says."""
+        from cli.clients import answering
+
+        found: dict[str, str] = {}
+        for run_id in {file.run_id for file in files}:
+            with answering("Cloud Storage"):
+                blob = self._storage.bucket(self._settings.work).blob(f"{dataset.name}/{plan_name(run_id)}")
+                plan = Plan.model_validate_json(blob.download_as_bytes())
+            large = [batch for batch in plan.batches if batch.runner == "dataflow"]
+            found |= {file.name: batch.reason for batch in large for file in batch.files}
+        return found
+
     def _committed(self) -> dict[tuple[str, str], LedgerFile]:
         """Return what the ledger shows as loaded or held, by file version and run."""
         if not self._reader.exists():
             return {}
         files = self._reader.files(limit=_LEDGER_FILES)
         return {(file.file_id, file.run_id): file for file in files if file.state in ("loaded", "held")}
+
+
+def _sample_roots() -> list[Path]:
+    """Return the folders that hold samples: the user's own, or those that are shipped and one large file."""
+    named = os.environ.get("LANDFALL_SAMPLES")
+    if named:
+        return [Path(named)]
+    large = paths.BUILD / "large-samples"
+    write_large(large / "orders")
+    return [DATASETS, large]
 
 
 def _verdict(outcomes: Sequence[Outcome], broken: Sequence[SpecError], log: Path) -> int:

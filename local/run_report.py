@@ -25,6 +25,7 @@ class Outcome:
 
     Args:
         files: file versions that this run committed; empty: there was nothing new.
+        large: names of those that went to Dataflow, and why.
         columns, rows: a few rows read back from the target table.
     """
 
@@ -32,6 +33,7 @@ class Outcome:
     table: str
     well: bool = True
     files: list[LedgerFile] = field(default_factory=list)
+    large: dict[str, str] = field(default_factory=dict)
     columns: list[str] = field(default_factory=list)
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
@@ -62,6 +64,8 @@ def show_outcome(outcome: Outcome) -> None:
     for file in outcome.files:
         if file.reason:
             out.print(f"  {plain(file.name)}: {plain(file.reason)}", soft_wrap=True)
+    for name, why in outcome.large.items():
+        out.print(f"  {plain(name)} went to Dataflow, on a laptop a process of the task: {plain(why)}", soft_wrap=True)
     if outcome.rows:
         _show_rows(out, outcome)
     if outcome.quarantined:
@@ -166,12 +170,17 @@ def write_report(
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
 
 
+def _runner(outcome: Outcome, file: LedgerFile) -> dict[str, str]:
+    why = outcome.large.get(file.name)
+    return {"runner": "function"} if why is None else {"runner": "dataflow", "runner_reason": why}
+
+
 def _as_json(outcome: Outcome) -> dict[str, Any]:
     return {
         "ok": outcome.well,
         "table": outcome.table,
         **outcome.totals(),
-        "files": [asdict(file) for file in outcome.files],
+        "files": [asdict(file) | _runner(outcome, file) for file in outcome.files],
         "rows": [dict(zip(outcome.columns, row, strict=True)) for row in outcome.rows],
         "quarantine": [asdict(record) for record in outcome.quarantined],
     }

@@ -43,23 +43,24 @@ class SampleSet:
     samples: tuple[Sample, ...]
 
     @classmethod
-    def of(cls, dataset: Dataset, root: Path, landing: str) -> SampleSet:
+    def of(cls, dataset: Dataset, roots: Iterable[Path], landing: str) -> SampleSet:
         """Find a dataset's sample files.
 
         Args:
             dataset: its `source.uri` decides on the objects' names.
-            root: holds <dataset>/samples, or <dataset> itself with the files.
+            roots: each holds <dataset>/samples, or <dataset> itself with the files.
             landing: name of the landing bucket.
         """
-        folder = root / dataset.name / "samples"
-        if not folder.is_dir():
-            folder = root / dataset.name
         place = Place.of(dataset.pipeline.source.uri, landing)
         found = []
-        for path in sorted(folder.rglob("*")):
-            name = place.folder + path.relative_to(folder).as_posix()
-            if path.is_file() and path.name != MARKER and place.matches(name):
-                found.append(Sample(path, name, checksum_of(path)))
+        for root in roots:
+            folder = root / dataset.name / "samples"
+            if not folder.is_dir():
+                folder = root / dataset.name
+            for path in sorted(folder.rglob("*")):
+                name = place.folder + path.relative_to(folder).as_posix()
+                if path.is_file() and path.name != MARKER and place.matches(name):
+                    found.append(Sample(path, name, checksum_of(path)))
         return cls(dataset, place, tuple(found))
 
     def new(self, known: Mapping[str, set[str]]) -> list[Sample]:

@@ -44,6 +44,9 @@ class Shipped:
     seed: int = 7
 
 
+# Of what `make run` adds to the shipped samples of orders: a file that is large for its dataset.
+LARGE = Shipped(24_000, 0.02, seed=24)
+_LARGE_NUMBER, _LARGE_BEFORE = 3, 2_000_000
 SHIPPED = {"orders": Shipped(660, 0.05), "events": Shipped(450, 0.06), "inventory": Shipped(510, 0.04)}
 
 
@@ -117,6 +120,20 @@ def generate(
     if truth:
         truth.write_text(json.dumps(_summary(dataset, rows, seed, truths), indent=1) + "\n")
     return paths
+
+
+def write_large(out: Path) -> FileTruth:
+    """Write orders that the other samples do not have into one file above the dataset's `dataflow_above`.
+
+    Args:
+        out: folder, made where it is missing.
+
+    Returns:
+        What is in the file.
+    """
+    source = Orders(_LARGE_BEFORE)
+    layout = source.layout(_LARGE_NUMBER)
+    return _Maker(source, Random(LARGE.seed), LARGE.defects).write(out / layout.path, layout, LARGE.rows, None)
 
 
 class _Maker:

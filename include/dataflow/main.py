@@ -13,7 +13,8 @@ from typing import NoReturn
 from include.spec.settings import Settings
 
 # The direct runner logs an entry of a worker's log as protobuf shows it.
-_OURS = re.compile(r'message: "((?:progress|landfall): [^"]*)"')
+_OURS = re.compile(r'message: "((?:progress|landfall): (?:[^"\\]|\\.)*)"')
+_LOST = "the job broke off, and no step of it said why: a worker died; one that runs out of memory ends so"
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -38,18 +39,20 @@ def _of_worker(record: logging.LogRecord) -> bool:
     """Pass on what our own code said in a local worker, as it said it; what Beam says from INFO down is not for us."""
     found = _OURS.search(record.getMessage())
     if found:
-        record.msg, record.args = found[1], ()
+        from google.protobuf.text_encoding import CUnescape
+
+        record.msg, record.args = CUnescape(found[1]).decode(errors="replace"), ()
     return bool(found) or record.levelno >= logging.WARNING
 
 
 def _run(options: argparse.Namespace, beam: Sequence[str]) -> int:
     from include.dataflow.pipeline import run_pipeline
     from include.dataflow.work import FAILURE, Job, worker
-    from include.functions.failures import BadRequest, InputMissing, explain
+    from include.functions.failures import BadRequest, InputMissing, Unavailable, explain
     from include.functions.gcp.main import objects
     from include.functions.gcp.secrets import read_keys
     from include.functions.job import check_places
-    from include.functions.protocol import TransformRequest
+    from include.functions.protocol import ErrorResponse, TransformRequest
     from include.spec.dataset import Dataset
 
     log = logging.getLogger("landfall")
@@ -63,17 +66,22 @@ def _run(options: argparse.Namespace, beam: Sequence[str]) -> int:
         request = TransformRequest.model_validate_json(content)
         if request.output != output or len(request.inputs) != 1 or request.chosen:
             raise BadRequest("bad_request", "a job has one file, all of it, and writes beside its request", "request")
-        check_places(request, Dataset.from_wire(request.dataset), settings)
-        job = Job(content.decode(), objects, read_keys, options.mask_key_secret, options.raw_key_secret)
+        dataset = Dataset.from_wire(request.dataset)
+        check_places(request, dataset, settings)
+        shard = dataset.pipeline.transform.shard_bytes
+        job = Job(content.decode(), objects, read_keys, options.mask_key_secret, options.raw_key_secret, shard)
         doing = worker(job)
         if doing.begin():
             log.info("landfall: done already")
         else:
-            run_pipeline(job, doing.why_whole(), beam)
+            why = doing.why_whole()
+            try:
+                run_pipeline(job, why, beam)
+            except RuntimeError as error:  # as Beam says that a pipeline failed, whatever failed in it
+                raise Unavailable("worker_lost", _LOST) from error
     except Exception as error:  # noqa: BLE001 - whoever waits is told what is meant for people, and no traceback
-        failure = explain(error)
-        log.error("landfall: the job failed: %s", failure.code)
         # Where a worker failed, it has said so already, and better.
-        objects().publish(output + FAILURE, failure.body.model_dump_json().encode())
+        published = objects().publish(output + FAILURE, explain(error).body.model_dump_json().encode())
+        log.error("landfall: the job failed: %s", ErrorResponse.model_validate_json(published).error.code)
         return 1
     return 0

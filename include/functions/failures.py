@@ -18,11 +18,12 @@ from include.functions.protocol import ErrorBody, ErrorResponse
 from include.spec.errors import SpecError
 
 _SHOWN = 2_000
-# What these say is true of every batch, or of the moment: of the store, the keys, the deployment, a changed version.
+# What these say is true of every batch, or of the moment: of the store, the keys, the deployment, a changed version, a
+# worker that died of we do not know what.
 # Every other code is about the batch itself: the next try of the same batch gives the same.
 NOT_THE_BATCH = frozenset({
     "bad_reference", "input_changed", "input_missing", "missing_secret", "out_of_space", "output_taken", "redeployed",
-    "short_read", "storage_refused", "storage_unavailable", "wrong_checksum",
+    "short_read", "storage_refused", "storage_unavailable", "worker_lost", "wrong_checksum",
 })  # fmt: skip
 
 

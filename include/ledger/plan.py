@@ -12,7 +12,7 @@ from include.engine.promised import Promised
 from include.engine.version import ENGINE_VERSION
 from include.ledger.choice import Replay
 from include.ledger.completeness import Vouched
-from include.ledger.identity import batch_id
+from include.ledger.identity import batch_id, content_hash
 from include.ledger.landing import Landed, pack
 from include.ledger.runner import Runner, choose, is_large
 from include.spec.dataset import Dataset
@@ -141,6 +141,11 @@ class Plan(Model):
     def files(self) -> tuple[PlannedFile, ...]:
         """Every file of every batch."""
         return tuple(file for batch in self.batches for file in batch.files)
+
+
+def plan_name(run_id: str) -> str:
+    """Return what a run's plan is called in the work bucket, below its dataset's folder."""
+    return f"plans/{content_hash(run_id.encode())}.json"
 
 
 def make_plan(

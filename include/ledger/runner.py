@@ -62,12 +62,12 @@ def choose(dataset: Dataset, files: Sequence[Sized]) -> Chosen:
         reason = f"{large} of {len(files)} files above {bound}, but Dataflow takes one file and a set is one batch"
         return Chosen("function", reason)
     # Only here: what a DAG file imports is to be light, and the engine is not.
-    from include.engine.shards import RANGE, why_whole
+    from include.engine.shards import why_whole
 
     why = why_whole(dataset, files[0].name)
     if why:
         return Chosen("dataflow", f"above {bound}; read as a whole: {why}")
-    shards = math.ceil(files[0].size / RANGE)
+    shards = math.ceil(files[0].size / dataset.pipeline.transform.shard_bytes)
     return Chosen("dataflow", f"above {bound}; cut into about {shards:,} shard{'s' if shards > 1 else ''}", shards)
 
 

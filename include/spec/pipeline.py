@@ -30,6 +30,12 @@ def _is_size(text: str) -> str:
     return text
 
 
+def _is_shard(text: str) -> str:
+    if parse_size(text) < _LEAST_SHARD:
+        raise ValueError("a shard has at least 100KB")
+    return text
+
+
 def _is_positions(text: str) -> str:
     parse_positions(text)
     return text
@@ -46,6 +52,8 @@ _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT",
 _NAMES = {name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"))} | {
     name: number for number, name in enumerate(_MONTHS, 1)
 }
+# One worker holds the list of a file's shards.
+_LEAST_SHARD = 100_000
 # minute, hour, day of the month, month, day of the week
 _RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 
@@ -317,11 +325,19 @@ class Transform(Model):
     """Where files are transformed; the answer is the same."""
 
     dataflow_above: Size = Field("1GB", description="a file that is larger as stored is transformed on Dataflow")
+    shard: Annotated[Size, AfterValidator(_is_shard)] = Field(
+        "64MB", description="about how long the parts are into which it is cut there, at least 100KB"
+    )
 
     @property
     def most_bytes(self) -> int:
         """The size, in bytes as stored, above which a file is transformed on Dataflow."""
         return parse_size(self.dataflow_above)
+
+    @property
+    def shard_bytes(self) -> int:
+        """About how many bytes a part has into which such a file is cut."""
+        return parse_size(self.shard)
 
 
 class Retry(Model):
@@ -395,6 +411,8 @@ class Pipeline(Model):
     )
     load: Load = Field(description="where rows go")
     tolerate: Tolerate = Field(Tolerate(quarantined="100%"), description="how much may be wrong with a file")
-    transform: Transform = Field(Transform(dataflow_above="1GB"), description="where files are transformed")
+    transform: Transform = Field(
+        Transform(dataflow_above="1GB", shard="64MB"), description="where files are transformed"
+    )
     retry: Retry = Field(Retry(attempts=5), description="how a task is tried again")
     notify: tuple[Notify, ...] = Field((), strict=False, description="besides the contract's support channels")

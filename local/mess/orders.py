@@ -31,12 +31,16 @@ def reference() -> str:
 
 
 class Orders:
-    """Order lines, in their latest state; a partner may send one again with a later status."""
+    """Order lines, in their latest state; a partner may send one again with a later status.
+
+    Args:
+        before: number of the order before the first.
+    """
 
     resends = True
 
-    def __init__(self) -> None:
-        self._order = 1_000_000
+    def __init__(self, before: int = 1_000_000) -> None:
+        self._order = before
         self._day = day_of(0)
         self._columns: tuple[str, ...] = _COLUMNS
         self.defects = (*_SPOILED_CELLS, "too_few_fields", "too_many_fields")

@@ -74,7 +74,9 @@ def _code(reason: str | None) -> str | None:
 
 @pytest.fixture
 def case(request: pytest.FixtureRequest, tmp_path: Path, run_dag: Any, landing: Any, query: Any) -> Callable[..., Case]:
-    def make(mode: str = "append", glob: str = "**", complete: str = "none", wait: str = "", load: str = "") -> Case:
+    def make(
+        mode: str = "append", glob: str = "**", complete: str = "none", wait: str = "", load: str = "", more: str = ""
+    ) -> Case:
         name = request.node.name.partition("[")[0][5:55].rstrip("_")
         folder = tmp_path / "datasets" / name
         folder.mkdir(parents=True)
@@ -82,7 +84,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path, run_dag: Any, landing: 
         filled = PIPELINE.format(
             name=name, mode=mode, load=load, glob=glob, complete=complete, wait=f", wait: {wait}" if wait else ""
         )
-        (folder / "pipeline.yaml").write_text(filled)
+        (folder / "pipeline.yaml").write_text(filled + more)
         return Case(name, tmp_path / "datasets", run_dag, landing, query)
 
     return make
@@ -331,3 +333,35 @@ def test_the_form_loads_one_file_again_in_place_of_its_rows(case: Any) -> None:
     it.run(files=[f"gs://landfall-landing/{it.name}/held.csv"], force=True)
     assert it.files() == {"a.csv": "loaded", "b.csv": "loaded", "held.csv": "held: missing_column"}
     assert it.rows() == [(1, "x"), (2, "y")]
+
+
+@pytest.mark.long
+def test_a_large_file_goes_its_own_way_beside_a_small_one_and_its_log_tells_how_far_it_is(
+    case: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The real Beam pipeline, in processes of the task."""
+    caplog.set_level("INFO", "landfall.gcp.beam_process")
+    it = case(more="transform: {dataflow_above: 100KB, shard: 100KB}\n")
+    rows = (f'{n},2026-01-01,"x\n{n}"' if n % 100 else f"{n},2026-13-01,x" for n in range(10_000))
+    it.land("large.csv", "id,day,name\n" + "\n".join(rows) + "\n1,2026-01-01,again\n")
+    it.land("small.csv", "id,day,name\n-1,2026-01-01,x\n-2,2026-13-01,x\n")
+    finished = it.run()
+    assert finished.tasks == SUCCESS | {"transform": ["success", "success"]}
+    assert it.rows() == [(-1, "x"), (1, "again"), *((n, f"x\n{n}") for n in range(2, 10_000) if n % 100)]
+    assert it.files() == {"large.csv": "loaded", "small.csv": "loaded"}
+    assert it.landed() == set()
+    (row,) = it.query(
+        "SELECT * FROM landfall_ops.files_current WHERE dataset = @dataset AND name LIKE '%large.csv'",
+        {"dataset": it.name},
+    )
+    assert [row[n] for n in ("records", "loaded", "filtered", "duplicates", "quarantined")] == [
+        10_001,
+        9_900,
+        0,
+        1,
+        100,
+    ]
+    told = [record.getMessage() for record in caplog.records if record.name == "landfall.gcp.beam_process"]
+    assert told[0] == "landfall: cut into 3 shards"
+    assert sum(line.startswith("progress: shard ") for line in told) == 3
+    assert told[-1] == "progress: all shards: 10,001 records, 9,900 loaded, 0 filtered, 1 duplicates, 100 quarantined"

@@ -16,7 +16,7 @@ from cli.folders import settings
 from include.spec.settings import DATASETS
 from local.cloud import Cloud
 from local.run import main, run
-from local.samples import SHIPPED, generate
+from local.samples import SHIPPED, generate, write_large
 
 NAMES = ("orders", "events", "inventory")
 
@@ -58,14 +58,23 @@ def test_samples_are_loaded_once_and_a_changed_one_once_more(
     """Three runs as a person would try them; each costs an Airflow start, so they share a test."""
     report = tmp_path / "run-report.json"
 
+    large = write_large(samples / "orders")
+
     assert run(cloud, report) == exit_codes.OK, capsys.readouterr()
     first = _report(report)
     for name in NAMES:
-        counts = {key: first["datasets"][name][key] for key in _truth(name, tmp_path / "truth")}
-        assert counts == _truth(name, tmp_path / "truth"), name
+        truth = _truth(name, tmp_path / "truth")
+        if name == "orders":
+            truth = {key: count + getattr(large, key) for key, count in truth.items()}
+        assert {key: first["datasets"][name][key] for key in truth} == truth, name
         assert len(first["datasets"][name]["rows"]) == 5
         assert len(first["datasets"][name]["quarantine"]) == 3
-    assert "@example.org" not in capsys.readouterr().out
+    by_dataflow = [file for file in first["datasets"]["orders"]["files"] if file["runner"] == "dataflow"]
+    assert [file["name"] for file in by_dataflow] == [f"orders/{large.name}"]
+    assert by_dataflow[0]["runner_reason"] == "above dataflow_above (1 MB); cut into about 3 shards"
+    shown = capsys.readouterr().out
+    assert f"orders/{large.name} went to Dataflow" in shown
+    assert "@example.org" not in shown
 
     assert run(cloud, report) == exit_codes.OK, capsys.readouterr()
     assert [_report(report)["datasets"][name]["files"] for name in NAMES] == [[], [], []]

@@ -46,6 +46,21 @@ def test_quarantined_records_are_shown_with_file_line_reason_and_text(
     assert "1,***,AB-12␤and [red]more[/]" in shown
 
 
+def test_a_file_that_went_to_dataflow_is_named_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = replace(OUTCOME, files=[FILE, replace(FILE, name="orders/b.csv")], large={"orders/a.csv": "above 1 MB"})
+
+    show_outcome(outcome)
+    write_report(tmp_path / "report.json", [outcome], {}, total=1.0, well=True)
+
+    line = next(line for line in capsys.readouterr().out.splitlines() if "Dataflow" in line)
+    assert line.strip() == "orders/a.csv went to Dataflow, on a laptop a process of the task: above 1 MB"
+    first, second = json.loads((tmp_path / "report.json").read_text())["datasets"]["orders"]["files"]
+    assert (first["runner"], first["runner_reason"]) == ("dataflow", "above 1 MB")
+    assert (second["runner"], "runner_reason" in second) == ("function", False)
+
+
 def test_long_values_are_cut_and_nulls_are_dashes(capsys: pytest.CaptureFixture[str]) -> None:
     show_outcome(OUTCOME)
 

@@ -30,7 +30,7 @@ def test_the_checksum_is_the_one_that_cloud_storage_gives(tmp_path: Path) -> Non
 
 
 def test_samples_keep_their_folders_and_markers_are_none() -> None:
-    found = SampleSet.of(_dataset("inventory"), DATASETS, "in")
+    found = SampleSet.of(_dataset("inventory"), [DATASETS], "in")
 
     assert [sample.name for sample in found.samples] == [
         "inventory/2026-11-18/stock-DE01.csv",
@@ -44,13 +44,23 @@ def test_another_folder_of_samples_needs_no_folder_called_samples(tmp_path: Path
     (tmp_path / "orders" / "mine.csv").write_bytes(b"x")
     (tmp_path / "orders" / "notes.txt").write_bytes(b"no sample")
 
-    found = SampleSet.of(_dataset("orders"), tmp_path, "in")
+    found = SampleSet.of(_dataset("orders"), [tmp_path], "in")
 
     assert [sample.name for sample in found.samples] == ["orders/mine.csv"]
 
 
+def test_samples_of_several_folders_are_one_set(tmp_path: Path) -> None:
+    for folder, name in (("a/orders/samples", "1.csv"), ("b/orders", "2.csv")):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / name).write_bytes(b"x")
+
+    found = SampleSet.of(_dataset("orders"), [tmp_path / "a", tmp_path / "b"], "in")
+
+    assert [sample.name for sample in found.samples] == ["orders/1.csv", "orders/2.csv"]
+
+
 def test_a_dataset_without_samples_has_none(tmp_path: Path) -> None:
-    assert SampleSet.of(_dataset("orders"), tmp_path, "in").samples == ()
+    assert SampleSet.of(_dataset("orders"), [tmp_path], "in").samples == ()
 
 
 def test_what_is_known_with_the_same_content_is_not_dropped_again() -> None:

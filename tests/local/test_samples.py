@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from include.ledger.landing import Landed
+from include.ledger.runner import choose
+from include.spec.dataset import load_dataset
 from local.mess.orders import reference
-from local.samples import DATASETS, MARKER, SHIPPED, SOURCES, generate, main
+from local.samples import DATASETS, MARKER, SHIPPED, SOURCES, generate, main, write_large
 
 
 def _plain(path: Path) -> bytes:
@@ -128,3 +131,17 @@ def test_the_command_line_writes_files_and_truth(tmp_path: Path) -> None:
 
     assert len(list((tmp_path / "e").iterdir())) == 2
     assert json.loads(truth.read_text())["together"]["records"] == 50
+
+
+def test_the_large_sample_is_large_for_its_dataset_and_has_orders_of_its_own(tmp_path: Path) -> None:
+    dataset = load_dataset(DATASETS / "orders")
+    truth = write_large(tmp_path)
+    path = tmp_path / truth.name
+
+    chosen = choose(dataset, [Landed("in", truth.name, 1, path.stat().st_size, "")])
+
+    assert (chosen.runner, chosen.shards) == ("dataflow", 3)
+    assert not any((DATASETS / "orders" / "samples").rglob(truth.name))
+    assert truth.records == truth.loaded + truth.filtered + truth.duplicates + truth.quarantined
+    assert all(line.startswith(b"2") for line in path.read_bytes().splitlines() if line[:7].isdigit())
+    assert b',"first floor,\nsecond door"' in path.read_bytes()

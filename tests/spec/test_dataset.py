@@ -175,9 +175,10 @@ def test_comments_and_the_order_of_keys_change_nothing(orders: Any) -> None:
 
 def test_where_files_are_transformed_changes_no_answer_and_no_fingerprint(orders: Any) -> None:
     before = load_dataset(orders.path)
-    orders.change("pipeline.yaml", "tolerate:", "transform: {dataflow_above: 1B}\ntolerate:")
+    orders.change("pipeline.yaml", "dataflow_above: 1MB, shard: 1MB", "dataflow_above: 1B, shard: 2MB")
     after = load_dataset(orders.path)
-    assert (before.pipeline.transform.most_bytes, after.pipeline.transform.most_bytes) == (1_000_000_000, 1)
+    assert (before.pipeline.transform.most_bytes, after.pipeline.transform.most_bytes) == (1_000_000, 1)
+    assert (before.pipeline.transform.shard_bytes, after.pipeline.transform.shard_bytes) == (1_000_000, 2_000_000)
     assert after.fingerprint == before.fingerprint
     assert Dataset.from_wire(after.to_wire()).pipeline.transform == after.pipeline.transform
 

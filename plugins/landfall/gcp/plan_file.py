@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def write_plan(site: Site, plan: Plan) -> str:
     """Write a run's plan; returns its address, which follows from the run."""
-    from include.ledger.identity import content_hash
+    from include.ledger.plan import plan_name
 
-    uri = site.work_uri("plans", f"{content_hash(plan.run_id.encode())}.json")
+    uri = site.work_uri(plan_name(plan.run_id))
     with boundary("plan.plan"):
         site.storage.write(uri, plan.model_dump_json(indent=1).encode())
     return uri

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -52,3 +53,30 @@ def large(steps: Steps) -> Callable[[], LargeBatch]:
         return LargeBatch(site, made, made.batches[0])
 
     return make
+
+
+class Heard(logging.Handler):
+    """Calls back with each line that a job's log gets."""
+
+    def __init__(self, callback: Callable[[str], None]) -> None:
+        super().__init__()
+        self.callback = callback
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.callback(record.getMessage())
+
+
+@pytest.fixture
+def hear() -> Any:
+    log = logging.getLogger("landfall.gcp.beam_process")
+    before, handlers = log.level, []
+
+    def start(callback: Callable[[str], None]) -> None:
+        handlers.append(Heard(callback))
+        log.addHandler(handlers[-1])
+        log.setLevel(logging.INFO)
+
+    yield start
+    for handler in handlers:
+        log.removeHandler(handler)
+    log.setLevel(before)

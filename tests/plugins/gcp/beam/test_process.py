@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
@@ -24,33 +23,6 @@ from tests.plugins.gcp.beam.conftest import ROWS, STAND_IN
 from tests.plugins.gcp.steps import Steps
 
 CONTEXT: Any = {}
-
-
-class Heard(logging.Handler):
-    """Calls back with each line that a job's log gets."""
-
-    def __init__(self, callback: Callable[[str], None]) -> None:
-        super().__init__()
-        self.callback = callback
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.callback(record.getMessage())
-
-
-@pytest.fixture
-def hear() -> Any:
-    log = logging.getLogger("landfall.gcp.beam_process")
-    before, handlers = log.level, []
-
-    def start(callback: Callable[[str], None]) -> None:
-        handlers.append(Heard(callback))
-        log.addHandler(handlers[-1])
-        log.setLevel(logging.INFO)
-
-    yield start
-    for handler in handlers:
-        log.removeHandler(handler)
-    log.setLevel(before)
 
 
 def are_gone(pids: list[int]) -> bool:
