@@ -17,7 +17,7 @@ from tests.plugins.gcp.beam.service import Dataflow
 from tests.plugins.gcp.steps import Steps
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_is_put_off_until_its_job_has_ended(
     dataflow: Dataflow,
     steps: Steps,
