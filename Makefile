@@ -7,7 +7,7 @@ SHELL := /bin/bash
 # Variables for the command line:
 #   PORT=8090        port of the UI (make ui)
 #   AIRFLOW=3.1.7    run the DAG and plugin tests on that version (make test)
-#   ROWS=200000      records of the benchmark's file; ROUNDS=1: measure each once (make bench)
+#   ROWS=200000      records of the benchmark's file; ROUNDS=1: measure each once; BEAM=1: large files (make bench)
 #   ARGS='-k name'   more arguments for the program behind the target
 #   SECONDS=60       how long to look for bytes that break the engine (make fuzz)
 #   SCHEDULES=1000   random schedules (make chaos); SEED=7: draw those of an earlier run again
@@ -18,7 +18,7 @@ AIRFLOW ?= 3.3.1
 SECONDS ?= 60
 ARGS ?=
 SCHEDULES ?= 1000
-ROWS ?= 5000000
+ROWS ?= $(if $(BEAM),20000000,5000000)
 ROUNDS ?= 3
 export PORT
 
@@ -79,9 +79,14 @@ format:  ## let ruff mend and format what it can
 lock:  ## resolve all locks anew, with hashes
 	@python=$(SYSTEM_PYTHON) && "$$python" -m local.locks $(ARGS)
 
-bench:  ## the engine against DuckDB, Polars, pandas, dlt and a plain loop -> build/bench.json; ROWS=200000 is quick
+bench:  ## the engine against DuckDB, Polars, pandas, dlt and a plain loop -> build/bench.json; ROWS=200000 is quick; BEAM=1
+ifdef BEAM
+	@$(ENVIRONMENTS) airflow
+	@$(AIRFLOW_BIN)/python -m tests.bench.beam --rows $(ROWS) --rounds $(ROUNDS) $(ARGS)
+else
 	@$(ENVIRONMENTS) function bench
 	@build/env/bench/bin/python -m tests.bench.engine --rows $(ROWS) --rounds $(ROUNDS) $(ARGS)
+endif
 
 bench-dags:  ## measure how long DAG files take to parse and tasks to start -> build/bench-dags.json
 	@$(ENVIRONMENTS) airflow --dev

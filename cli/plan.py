@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 # What a run does with files that it does not load, by their place in the JSON document.
 _OTHERS = {
     "held": "would be held",
-    "turned_away": "would be turned away: new versions of loaded files",
-    "dead_lettered": "would become dead letters: they have failed too often",
-    "left_behind": "would be moved to the archive: they are done",
-    "leased": "are left to another run, unless that has ended",
+    "turned_away": "would be turned away, as new versions of loaded files",
+    "dead_lettered": "would be dead-lettered, after too many failures",
+    "left_behind": "would be moved to the archive, being done",
+    "leased": "would be left to another run, unless that has ended",
 }
 _SHOWN = 20
 

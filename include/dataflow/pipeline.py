@@ -21,6 +21,8 @@ from include.engine.shard_result import ShardPart, ShardResult
 from include.engine.shards import Range, Shard
 
 NAMESPACE = "landfall"
+# Each shard tells its hashes in so many arrays; a billion and a half of rows make 50 MB of one of them, of all shards.
+HASH_RANGES = 256
 log = logging.getLogger(__name__)
 
 
@@ -73,7 +75,7 @@ def build(pipeline: beam.Pipeline, job: Job, why_whole: str) -> None:
     shards = scouted | beam.combiners.ToList() | step("resolve", _resolve)
     results = shards | "spread shards" >> beam.Reshuffle() | step("read a shard", _read)
     if key_sets(doing.dataset):
-        results_and_parts = _settled(results, step, len(ranges))
+        results_and_parts = _settled(results, step, min(len(ranges), HASH_RANGES))
     else:
         results_and_parts = results | step("keep", _keep)
     results_and_parts | "all parts" >> beam.combiners.ToList() | step("finish", _finish)

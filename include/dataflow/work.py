@@ -242,8 +242,8 @@ class Worker:
             if not len(inside):
                 yield part
                 continue
-            local, target = self._fetched(part.name, out), out / f"kept-{Path(part.name).name}"
-            left = without(local, part.rows, inside, target)
+            target = out / f"kept-{Path(part.name).name}"
+            left = without(self._fetched(part.name), part.rows, inside, target)
             if left:
                 yield ShardPart(put(target.name), left, "")
 
@@ -285,13 +285,11 @@ class Worker:
 
         return put
 
-    def _fetched(self, uri: str, folder: Path) -> Path:
+    def _fetched(self, uri: str) -> pa.Buffer:
         content = self._store.read(uri)
         if content is None:
             raise InputMissing("input_missing", "what another step of this job wrote is gone", uri)
-        path = folder / uuid.uuid4().hex
-        path.write_bytes(content)
-        return path
+        return pa.py_buffer(content)
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
@@ -300,9 +298,8 @@ class Worker:
 
     @contextmanager
     def _kept_keys(self, result: ShardResult) -> Iterator[ShardKeys]:
-        with self._scratch() as folder, Database(threads=1, memory_mb=self._limits.memory_mb) as database:
-            paths = [self._fetched(part.keys, folder) for part in result.parts]
-            yield ShardKeys(self.dataset, paths, database)
+        with Database(threads=1, memory_mb=self._limits.memory_mb) as database:
+            yield ShardKeys(self.dataset, [self._fetched(part.keys) for part in result.parts], database)
 
 
 def _to_bytes(table: pa.Table) -> bytes:

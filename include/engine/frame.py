@@ -119,6 +119,7 @@ class Framer(ABC):
 
     breaks: tuple[bytes, ...] = (b"\n",)
     blanks = b" \t\r"  # a line of these alone is no record
+    checks_text = True  # who only looks for where records begin need not know whether they are text
     _comments: tuple[bytes, ...] = ()  # a line that begins with one is no record
 
     def __init__(self, read: Callable[[int], bytes], *, block: int, limit: int, start: Start | None = None) -> None:
@@ -176,7 +177,8 @@ class Framer(ABC):
         frame = Frame(data, begin, cut.ends - begin, begin + self._offset, cut.first + self._line, cut.defects)
         is_long = frame.lengths > self._limit
         frame.defects[is_long] = TOO_LONG
-        find_bad_text(frame, octets[:used])
+        if self.checks_text:
+            find_bad_text(frame, octets[:used])
         frame.starts[is_long] = -1  # as where it is longer than a block: an answer does not depend on those
         self._pending = data[used:]
         self._offset += used

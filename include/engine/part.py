@@ -16,6 +16,8 @@ from include.engine.spool import FILE, ORDINAL
 FILE_ID: Final = "_landfall_file_id"
 RECORD: Final = "_landfall_record"
 
+_FEW: Final = 1_000  # one row gone in so many, or fewer
+
 
 class Part:
     """One Parquet file of good rows.
@@ -106,7 +108,7 @@ class Part:
                 table.column(field.name) if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
                 for field in self.schema
             ]
-            self.write(pa.table(columns, schema=self.schema).filter(pa.array(wanted)))
+            self.write(_those(pa.table(columns, schema=self.schema), wanted))
         self.close()
 
     def key_groups(self, columns: list[str]) -> Iterator[pa.Table]:
@@ -124,8 +126,33 @@ class Part:
                 yield pa.table({**made, FILE: np.repeat(*runs), ORDINAL: table.column(RECORD)})
 
 
-def groups_of(path: Path) -> Iterator[pa.Table]:
-    """Yield the row groups of a Parquet file."""
-    with pq.ParquetFile(path) as source:
-        for number in range(source.num_row_groups):
-            yield source.read_row_group(number, use_threads=False)
+def groups_of(source: Path | pa.Buffer, *, repetitive: Sequence[str] = ()) -> Iterator[pa.Table]:
+    """Yield the row groups of a Parquet file.
+
+    Args:
+        source: the file, or what is in it.
+        repetitive: columns that are left encoded by a dictionary: less work where they are only written again.
+    """
+    place = source if isinstance(source, Path) else pa.BufferReader(source)
+    with pq.ParquetFile(place, read_dictionary=repetitive) as file:
+        for number in range(file.num_row_groups):
+            yield file.read_row_group(number, use_threads=False)
+
+
+def encoded(source: pa.Buffer) -> list[str]:
+    """Name the columns of a Parquet file that have a dictionary."""
+    with pq.ParquetFile(pa.BufferReader(source)) as file:
+        group = file.metadata.row_group(0)
+        columns = [group.column(number) for number in range(group.num_columns)]
+    return [
+        column.path_in_schema for column in columns if column.has_dictionary_page and "." not in column.path_in_schema
+    ]
+
+
+def _those(table: pa.Table, wanted: Bools) -> pa.Table:
+    """Return some rows: slices where nearly all are wanted, for these need not be copied."""
+    gone = np.flatnonzero(~wanted)
+    if len(gone) * _FEW > len(wanted):
+        return table.filter(pa.array(wanted))
+    starts, ends = np.append(0, gone + 1).tolist(), np.append(gone, len(wanted)).tolist()
+    return pa.concat_tables([table.slice(start, end - start) for start, end in zip(starts, ends, strict=True)])

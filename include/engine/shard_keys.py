@@ -16,10 +16,9 @@ import pyarrow as pa
 from include.engine.database import Database
 from include.engine.frame import Ints
 from include.engine.keys import Keys, duplicates, key_sets, repeated
-from include.engine.part import Part, groups_of
+from include.engine.part import Part, encoded, groups_of
 from include.engine.seen import Numbers, mix
 from include.engine.spool import ORDINAL
-from include.engine.write import repetitive
 from include.spec.dataset import Dataset
 
 ROW = "_row"
@@ -32,17 +31,17 @@ class ShardKeys:
 
     Args:
         dataset: says what the keys are.
-        paths: the files of keys, in the order of the parts.
+        parts: what is in the files of keys, in the order of the parts.
         database: works out hashes.
     """
 
-    def __init__(self, dataset: Dataset, paths: Sequence[Path], database: Database) -> None:
+    def __init__(self, dataset: Dataset, parts: Sequence[pa.Buffer], database: Database) -> None:
         self._keys = Keys(key_sets(dataset), database)
-        self._paths = paths
+        self._parts = parts
 
     def _tables(self) -> Iterator[pa.Table]:
-        for path in self._paths:
-            with pa.OSFile(str(path)) as source, pa.ipc.open_file(source) as reader:
+        for part in self._parts:
+            with pa.ipc.open_file(part) as reader:
                 for number in range(reader.num_record_batches):
                     yield pa.table(reader.get_batch(number))
 
@@ -131,11 +130,11 @@ def losers(dataset: Dataset, suspects: Sequence[pa.Table]) -> list[Ints]:
     ]
 
 
-def without(part: Path, rows: int, lost: Ints, target: Path) -> int:
+def without(part: pa.Buffer, rows: int, lost: Ints, target: Path) -> int:
     """Write a part again without some of its rows, and return how many are left.
 
     Args:
-        part: the Parquet file.
+        part: what is in its Parquet file.
         rows: how many it has.
         lost: which of them go.
         target: the new file; none is written where no row is left.
@@ -144,8 +143,9 @@ def without(part: Path, rows: int, lost: Ints, target: Path) -> int:
     stays[lost] = False
     if not stays.any():
         return 0
-    groups = groups_of(part)
+    repetitive = encoded(part)
+    groups = groups_of(part, repetitive=repetitive)
     first = next(groups)
-    new = Part(target, first.schema, repetitive(first))
+    new = Part(target, first.schema, repetitive)
     new.keep((first, *groups), stays)
     return new.rows

@@ -208,7 +208,9 @@ def _frame(file: BinaryIO, wanted: Range, make: MakeFramer, start: Start | None)
     """Frame from a place on until the range ends."""
     file.seek(start.offset if start else 0)
     seen = _Seen(wanted)
-    for frame in make(file.read, start).frames():
+    framer = make(file.read, start)
+    framer.checks_text = False
+    for frame in framer.frames():
         if seen.take(frame.offsets, frame.lines):
             break
     return seen.scouted()

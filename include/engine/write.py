@@ -174,7 +174,7 @@ class GoodParts:
         ids = self._ids.take(table.column(FILE).combine_chunks())
         rows = pa.table([*columns, ids, table.column(ORDINAL)], schema=schema)
         if self._part is None:
-            self._part = self._new_part(schema, repetitive(rows))
+            self._part = self._new_part(schema, _repetitive(rows))
         if self._keeps_keys:
             table = hide(table.select([*self._keys, FILE]), self._dataset, self._secrets)
         self._part.write(rows, table)
@@ -238,7 +238,7 @@ def _extra_names(table: pa.Table) -> list[str]:
     return sorted({name for chunk in chunks for name in chunk.to_pylist()})
 
 
-def repetitive(table: pa.Table) -> list[str]:
+def _repetitive(table: pa.Table) -> list[str]:
     """Name the columns whose values repeat: for the others, trying a dictionary takes longer than all the rest."""
     first = table.slice(0, _SAMPLE)
     plain = [field.name for field in first.schema if not pa.types.is_nested(field.type)]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from include.ledger.runner import Sized, why_not_cut
+from include.ledger.runner import Sized
 from include.spec.dataset import Dataset
 from include.spec.document import parse_yaml
 from include.spec.model import Model
@@ -101,9 +101,11 @@ def by_dataflow(dataset: Dataset, files: Sequence[Sized]) -> Estimate:
 
 def _job(dataset: Dataset, file: Sized) -> tuple[float, dict[str, float]]:
     """Return how long a job takes, and what it uses."""
+    from include.engine.shards import why_whole
+
     size = _inflated(dataset, file)
     # A worker of two cores keeps both busy with two shards, and with one as the engine does by itself.
-    if why_not_cut(dataset, file):
+    if why_whole(dataset, file.name):
         workers, busy = 1, WALL_SECONDS_PER_BYTE * size
     else:
         work = CPU_SECONDS_PER_BYTE * size / WORKER_VCPUS

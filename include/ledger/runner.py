@@ -5,6 +5,7 @@ What is chosen changes no answer, so it is no part of a batch's identity.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,28 +61,14 @@ def choose(dataset: Dataset, files: Sequence[Sized]) -> Chosen:
     if len(files) > 1:
         reason = f"{large} of {len(files)} files above {bound}, but Dataflow takes one file and a set is one batch"
         return Chosen("function", reason)
-    why = why_not_cut(dataset, files[0])
+    # Only here: what a DAG file imports is to be light, and the engine is not.
+    from include.engine.shards import RANGE, why_whole
+
+    why = why_whole(dataset, files[0].name)
     if why:
         return Chosen("dataflow", f"above {bound}; read as a whole: {why}")
-    shards = _shards(files[0].size)
-    return Chosen("dataflow", f"above {bound}; cut into about {shards} shard{'s' if shards > 1 else ''}", shards)
-
-
-def why_not_cut(dataset: Dataset, file: Sized) -> str:
-    """Return why a file is read as a whole, as one clause; empty where it can be cut.
-
-    A file whose compression its name does not tell is found to be compressed only when it is read.
-    """
-    # The engine is no part of what a DAG file imports.
-    from include.engine.shards import why_whole
-
-    return why_whole(dataset, file.name)
-
-
-def _shards(size: int) -> int:
-    from include.engine.shards import RANGE
-
-    return -(-size // RANGE)
+    shards = math.ceil(files[0].size / RANGE)
+    return Chosen("dataflow", f"above {bound}; cut into about {shards:,} shard{'s' if shards > 1 else ''}", shards)
 
 
 def _spaced(size: str) -> str:

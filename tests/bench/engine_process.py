@@ -25,7 +25,7 @@ class Cost:
 
     Args:
         cpu_s, wall_s: whole process, start to exit.
-        rss_mb: resident memory at its peak, as the kernel counts it.
+        rss_mb: resident memory at its peak, as the kernel counts it; of the largest, where it started others.
         with_files_mb: resident memory and the bytes it holds in files under its output folder, at the peak of their
             sum: in a function these files are memory.
         error: the last line it wrote, where it failed.
@@ -112,15 +112,29 @@ def run(command: Sequence[str], out: Path, environment: Mapping[str, str], limit
 
 def _watch(pid: int, out: Path, peak: list[float], ended: threading.Event) -> None:
     # The kernel's ru_maxrss would count our own memory too, which the child had before its exec.
-    status = Path(f"/proc/{pid}/status")
     while not ended.wait(_SAMPLE_S):
-        try:
-            found = {name: int(size) / 1024 for name, size in _RESIDENT.findall(status.read_text())}
-        except (FileNotFoundError, ProcessLookupError):
-            return
+        found = [memory for process in _family(pid) if (memory := _memory(process))]
         if found:
-            peak[0] = max(peak[0], found["HWM"])
-            peak[1] = max(peak[0], peak[1], found["RSS"] + _size(out) / MB)
+            peak[0] = max(peak[0], *(memory["HWM"] for memory in found))
+            peak[1] = max(peak[0], peak[1], max(memory["RSS"] for memory in found) + _size(out) / MB)
+
+
+def _family(pid: int) -> Iterator[int]:
+    """Yield a process and those that it started."""
+    yield pid
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for child in path.read_text().split():
+                yield from _family(int(child))
+
+
+def _memory(pid: int) -> dict[str, float]:
+    """Return a process's resident memory, now and at its peak, in MB; nothing of one that has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    return {name: int(size) / 1024 for name, size in _RESIDENT.findall(status)}
 
 
 def _size(folder: Path) -> int:

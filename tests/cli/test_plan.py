@@ -114,7 +114,7 @@ def test_what_a_run_has_left_is_named_and_a_second_run_has_nothing_to_do(case: S
     assert (code, report["batches"]) == (exit_codes.OK, [])
     assert [file["uri"] for file in report["left_behind"]] == [f"gs://landfall-landing/{case.name}/a.csv"]
     shown = runner.invoke(app, ["plan", case.name]).output
-    assert "1 file would be moved to the archive: they are done" in shown
+    assert "1 file would be moved to the archive, being done" in shown
 
     assert case.run() is None
     answer = runner.invoke(app, ["plan", case.name])

@@ -19,12 +19,7 @@ LONG = "a name of more than twenty letters"
 
 @pytest.fixture
 def case(in_cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
-    from google.cloud import storage
-
-    from landfall.gcp.warehouse import Warehouse
-
-    bucket = storage.Client(project="landfall-local").bucket("landfall-landing")
-    made = Steps("cli_replay", bucket, Warehouse("google_cloud_default", "landfall-local", "US").query)
+    made = Steps("cli_replay")
     made.write(tmp_path, complete="none", mode="append", glob="**")
     (tmp_path / "cli_replay" / "pipeline.yaml").open("a").write("tolerate: {quarantined: 100%}\n")
     monkeypatch.setenv("LANDFALL_DATASETS", str(tmp_path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class FolderStore:
 
     def write(self, uri: str, source: Path) -> None:
         self.path(uri).parent.mkdir(parents=True, exist_ok=True)
-        self.path(uri).write_bytes(source.read_bytes())
+        shutil.copyfile(source, self.path(uri))
 
     def publish(self, uri: str, content: bytes) -> bytes:
         self.path(uri).parent.mkdir(parents=True, exist_ok=True)

@@ -61,7 +61,7 @@ def test_small_files_share_a_batch_and_a_large_one_has_its_own_in_its_place() ->
 def test_a_file_that_cannot_be_cut_is_read_as_a_whole_and_the_plan_says_why(said: str, name: str, is_of: str) -> None:
     given = spec(format={"type": "csv", "compression": said}, transform={"dataflow_above": "100MB"})
     (batch,) = planned(given, landed(name, 150 * MB)).batches
-    why = why_whole(spec(format={"type": "csv", "compression": is_of}), name)
+    why = why_whole(spec(format={"type": "csv", "compression": is_of}), "a.csv")
     assert bool(why) == (is_of != "none")
     how = f"read as a whole: {why}" if why else "cut into about 3 shards"
     assert (batch.runner, batch.reason) == ("dataflow", f"above dataflow_above (100 MB); {how}")

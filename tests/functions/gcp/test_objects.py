@@ -34,6 +34,16 @@ def test_an_object_is_read_whole_whatever_the_size_of_the_pieces(bench: Bench, l
         assert stream.read(1) == b""
 
 
+def test_an_object_is_read_from_any_place_on(bench: Bench, landed: PinnedInput) -> None:
+    with Objects(bench.client, chunk=1000).open(landed) as stream:
+        for place in (0, 999, 1000, 200_000, 7, len(CONTENT)):
+            assert stream.seek(place) == place
+            assert stream.read(3000) == CONTENT[place : place + 3000]
+            assert stream.tell() == min(place + 3000, len(CONTENT))
+        stream.seek(len(CONTENT) - 5)
+        assert stream.read() == CONTENT[-5:]
+
+
 def test_an_empty_object_is_read(bench: Bench) -> None:
     blob = bench.put("landfall-landing", "objects/empty.bin", b"")
     with Objects(bench.client).open(PinnedInput.model_validate(pinned(blob, "f"))) as stream:
