@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from include.crashpoints import boundary
@@ -44,6 +45,10 @@ class LargeBatch:
     def is_taken(self, number: int) -> bool:
         """Whether a job of that number was ever asked for."""
         return self.site.storage.find_one(self.place(number) + REQUEST) is not None
+
+    def last(self) -> int:
+        """Return the number of the newest job that was asked for; 1 where none was."""
+        return next(number for number in count(1) if not self.is_taken(number + 1))
 
     def ask(self, number: int) -> str:
         """Write the request of a job; returns its address."""

@@ -57,11 +57,12 @@ class TransformBatch(BaseOperator):
 
         return self._told(context, site, plan, batch, run)
 
-    def complete(self, context: Context, number: int, event: dict[str, Any]) -> dict[str, Any]:
+    def complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Read what a job on Dataflow published, once the triggerer has seen it end; returns what `execute` does.
 
+        Which job it was is looked up: `airflow dags test` hands over the event alone, and forgets `kwargs`.
+
         Args:
-            number: the job's.
             event: of the provider's trigger.
 
         Raises:
@@ -71,7 +72,7 @@ class TransformBatch(BaseOperator):
 
         site, plan, batch = self._planned()
         large = LargeBatch(site, plan, batch)
-        return self._told(context, site, plan, batch, lambda: large.answer(number, str(event.get("message", ""))))
+        return self._told(context, site, plan, batch, lambda: large.answer(large.last(), str(event.get("message", ""))))
 
     def on_kill(self) -> None:
         """End the process of a job that runs in one; a job on Dataflow runs on, and the next try attaches to it."""
@@ -93,8 +94,7 @@ class TransformBatch(BaseOperator):
         self._job = job_of(LargeBatch(site, plan, batch))
         found = self._job.run(context)
         if isinstance(found, Begun):
-            kwargs = {"number": found.number}
-            raise TaskDeferred(trigger=found.trigger, method_name="complete", kwargs=kwargs, timeout=_LONGEST_WAIT)
+            raise TaskDeferred(trigger=found.trigger, method_name="complete", timeout=_LONGEST_WAIT)
         return found
 
     def _told(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,60 +20,14 @@ from landfall.errors import Missing, TerminalFailure, TransientFailure
 from landfall.gcp.dataflow import Begun, DataflowJob, job_of, label
 from landfall.gcp.large import LargeBatch
 from landfall.gcp.transform import TransformBatch
-from tests.plugins.gcp.beam.conftest import ROWS
+from tests.plugins.gcp.beam.conftest import IMAGE, MASK, ROWS, TEMPLATE, publish
 from tests.plugins.gcp.beam.service import Dataflow, Redirected
 from tests.plugins.gcp.steps import Steps
-
-TEMPLATE = "gs://landfall-work/templates/landfall.json"
-IMAGE = "europe-west1-docker.pkg.dev/p/landfall/dataflow@sha256:abc"
-MASK = "projects/p/secrets/mask/versions/3"
-
-
-@pytest.fixture
-def dataflow(in_cloud: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dataflow]:
-    """A Dataflow to which the provider's hook is led, and a deployment that names a template."""
-    from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
-    from google.cloud import storage
-
-    service = Dataflow()
-    port = service.server.server_port
-    monkeypatch.setattr(GoogleBaseHook, "_authorize", lambda _: Redirected(port))
-    # The client waits up to a minute between its own tries.
-    monkeypatch.setattr("googleapiclient.http.time", SimpleNamespace(sleep=lambda _: None, time=time.time))
-    named = {
-        "DATAFLOW": TEMPLATE,
-        "DATAFLOW_REGION": "europe-west1",
-        "DATAFLOW_ACCOUNT": "workers@p.iam.gserviceaccount.com",
-        "DATAFLOW_SUBNETWORK": "regions/europe-west1/subnetworks/landfall",
-        "DATAFLOW_WORKERS": "7",
-        "MASK_KEY_SECRET": MASK,
-        "RAW_KEY_SECRET": "",
-    }
-    for name, value in named.items():
-        monkeypatch.setenv(f"LANDFALL_{name}", value)
-    bucket = storage.Client(project="landfall-local").bucket("landfall-work")
-    bucket.blob("templates/landfall.json").upload_from_string(json.dumps({"image": IMAGE}))
-    yield service
-    service.server.shutdown()
-    service.server.server_close()
 
 
 def context(tries: int = 1) -> Any:
     instance = SimpleNamespace(try_number=tries, xcom_push=lambda **_: None, task_id="t", dag_id="d", run_id="r")
     return {"ti": instance, "task_instance": instance, "run_id": "r"}
-
-
-def publish(it: LargeBatch, number: int) -> None:
-    """Publish what the job of that number would, by the function's code."""
-    from google.cloud import storage
-
-    from include.functions.gcp.objects import Objects
-    from include.functions.gcp.secrets import read_keys
-    from include.functions.job import run_job
-    from include.spec.settings import Settings
-
-    store = Objects(storage.Client(project="landfall-local"))
-    run_job(it._request(number), store, Settings.from_environment(), read_keys())
 
 
 def begun(it: LargeBatch) -> Begun:
@@ -170,7 +123,7 @@ def test_a_retry_attaches_to_the_job_that_is_active(dataflow: Dataflow, large: A
 def test_a_job_that_is_done_leads_to_its_manifest(dataflow: Dataflow, large: Any) -> None:
     it = large()
     dataflow.add(f"landfall-{it.batch.batch_id}-1", "JOB_STATE_DONE")
-    publish(it, 1)
+    publish(it._request(1))
     found = DataflowJob(it).run(context())
     assert found["manifest"] == it.place(1) + "manifest.json"  # type: ignore[index]
     assert (found["records"], found["loaded"]) == (2, 2)  # type: ignore[index]
@@ -186,7 +139,7 @@ def test_a_job_that_ends_while_it_is_looked_for_is_not_begun_again(
 
     def end(target: str) -> tuple[int, Any]:
         if job["currentState"] == "JOB_STATE_RUNNING":
-            publish(it, 1)
+            publish(it._request(1))
             job["currentState"] = "JOB_STATE_DONE"
         return listed(target)
 
@@ -277,14 +230,26 @@ def deferred(task: TransformBatch) -> TaskDeferred:
 def test_the_task_defers_under_its_own_method_and_returns_the_manifest(task: Any) -> None:
     it, batch = task()
     paused = deferred(it)
-    assert (paused.method_name, paused.kwargs) == ("complete", {"number": 1})
+    assert paused.method_name == "complete"
     assert paused.timeout is not None
-    publish(batch, 1)
+    publish(batch._request(1))
     event = {"status": "success", "message": "Job with id 'x' has reached an expected state: JOB_STATE_DONE"}
-    done = it.resume_execution(paused.method_name, {**paused.kwargs, "event": event}, context())
+    done = it.resume_execution(paused.method_name, {"event": event}, context())
     assert done["batch"] == 0
     assert done["manifest"] == batch.place(1) + "manifest.json"
     assert done["loaded"] == 2
+
+
+def test_a_task_that_resumes_reads_the_answer_of_the_newest_job(task: Any, dataflow: Dataflow) -> None:
+    it, batch = task()
+    dataflow.add(f"landfall-{batch.batch.batch_id}-1", "JOB_STATE_FAILED")
+    batch.ask(1)
+    batch.site.storage.write(
+        batch.place(1) + "failure.json", Unworkable("bad_rule", "no").body.model_dump_json().encode()
+    )
+    deferred(it)
+    publish(batch._request(2))
+    assert it.complete(context(), event={"status": "success"})["manifest"] == batch.place(2) + "manifest.json"
 
 
 def test_a_job_that_failed_says_why_and_the_note_for_load_is_written(task: Any) -> None:
@@ -294,7 +259,7 @@ def test_a_job_that_failed_says_why_and_the_note_for_load_is_written(task: Any) 
     batch.site.storage.write(batch.place(1) + "failure.json", why)
     event = {"status": "error", "message": "Job with id 'x' is already in terminal state: JOB_STATE_FAILED"}
     with pytest.raises(TerminalFailure, match="bad_rule") as caught:
-        it.complete(context(), number=1, event=event)
+        it.complete(context(), event=event)
     assert caught.value.code == "bad_rule"
     from landfall.gcp.failures import given_up
 
@@ -326,15 +291,15 @@ def test_the_triggerer_sees_every_end_of_a_job(task: Any, monkeypatch: pytest.Mo
     states = [f"JOB_STATE_{state}" for state in ("QUEUED", "PENDING", "RUNNING", end)]
     event = seen(paused.trigger, states, monkeypatch)
     with pytest.raises(TransientFailure, match=f"left no manifest: .*JOB_STATE_{end}"):
-        it.resume_execution(paused.method_name, {**paused.kwargs, "event": event}, context())
+        it.resume_execution(paused.method_name, {"event": event}, context())
 
 
 def test_the_triggerer_sees_a_job_end_well(task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     it, batch = task()
     paused = deferred(it)
     event = seen(paused.trigger, ["JOB_STATE_RUNNING", "JOB_STATE_DONE"], monkeypatch)
-    publish(batch, 1)
-    done = it.resume_execution(paused.method_name, {**paused.kwargs, "event": event}, context())
+    publish(batch._request(1))
+    done = it.resume_execution(paused.method_name, {"event": event}, context())
     assert done["manifest"] == batch.place(1) + "manifest.json"
 
 
@@ -342,8 +307,8 @@ def test_a_triggerer_that_lost_sight_of_a_job_leads_back_to_it(task: Any, datafl
     it, _ = task()
     deferred(it)
     with pytest.raises(TransientFailure, match="503 the API is away"):
-        it.complete(context(), number=1, event={"status": "error", "message": "503 the API is away"})
-    assert deferred(it).kwargs == {"number": 1}
+        it.complete(context(), event={"status": "error", "message": "503 the API is away"})
+    deferred(it)
     assert len(dataflow.launched) == 1
 
 

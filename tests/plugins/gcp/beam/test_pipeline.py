@@ -33,7 +33,7 @@ def masked(steps: Steps, large: Callable[[], LargeBatch], tmp_path: Path) -> Cal
     return make
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_pipeline_answers_as_the_function_does_under_the_same_keys(masked: Callable[[], LargeBatch]) -> None:
     import pyarrow.parquet as pq
     from google.cloud import storage
