@@ -13,6 +13,8 @@ from landfall.errors import TerminalFailure
 from tests.plugins.gcp.replay.replays import DAY, FIRST, LONG, LOOSE, MODES, Replays, forget_files
 from tests.plugins.gcp.steps import CONTRACT
 
+pytestmark = pytest.mark.long
+
 
 def test_a_file_that_was_not_archived_yet_is_read_where_it_landed_and_one_that_is_gone_is_named(
     replays: Callable[..., Replays],
