@@ -14,7 +14,7 @@ from include.spec.settings import Settings
 
 # The direct runner logs an entry of a worker's log as protobuf shows it.
 _OURS = re.compile(r'message: "((?:progress|landfall): (?:[^"\\]|\\.)*)"')
-_LOST = "the job broke off, and no step of it said why: a worker died; one that runs out of memory ends so"
+_LOST = "the job broke off, and no step of it said why; so ends a worker that is killed, as one that runs out of memory"
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
