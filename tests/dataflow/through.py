@@ -21,6 +21,7 @@ from include.dataflow.work import FAILURE, Worker
 from include.engine.mask import Secrets
 from include.engine.raw_keys import decrypt_raw
 from include.engine.run import Limits
+from include.functions.job import discreet
 from include.spec.dataset import Dataset
 from tests.dataflow.builder import by_beam, by_steps, job, result
 from tests.engine.builder import SECRETS, Result
@@ -111,12 +112,15 @@ def _large(
 def _must_fail(way: str, error: Exception, *what: Any) -> None:
     """Assert that the job fails as the function did."""
     told["runs that fail"] += 1
+    spec, _, root, *_ = what
+    with pytest.raises(type(error)) as told_to_all, discreet(spec):
+        raise error
     with pytest.raises((type(error), RuntimeError)) as found:
         _large(way, *what)
     if isinstance(found.value, type(error)):
-        assert str(found.value) == str(error)
+        assert str(found.value) == str(told_to_all.value)
     else:  # Beam's: what it was is told beside the manifest's place
-        assert (what[2] / "work/things/batch/attempt-1" / FAILURE).exists()
+        assert (root / "work/things/batch/attempt-1" / FAILURE).exists()
 
 
 def _place(row: dict[str, Any]) -> Any:
