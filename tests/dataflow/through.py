@@ -21,12 +21,14 @@ from include.dataflow.work import FAILURE, Worker
 from include.engine.mask import Secrets
 from include.engine.raw_keys import decrypt_raw
 from include.engine.run import Limits
+from include.functions.job import discreet
 from include.spec.dataset import Dataset
 from tests.dataflow.builder import by_beam, by_steps, job, result
 from tests.engine.builder import SECRETS, Result
 
 BEAM = ("--runner=DirectRunner", "--direct_running_mode=in_memory")
 RANGES = 5
+_MANY = {0: "no shard", 1: "1 shard", 2: "2 shards"}
 told: Counter[str] = Counter()
 """How many files were read in which way, for the end of the test run."""
 
@@ -102,19 +104,23 @@ def _large(
         assert way == "shards", f"LANDFALL_TEST_THROUGH is shards or beam, not {way}"
         why = by_steps(wanted, doing.ranges())
     shards = len(list(root.glob("work/things/batch/attempt-1/shards/*/result.json")))
-    told[f"files of {spec.pipeline.format.type} {'read whole' if why else f'in {min(shards, 3)} or more shards'}"] += 1
+    how = "read whole" if why else f"in {_MANY.get(shards, '3 or more shards')}"
+    told[f"files of {spec.pipeline.format.type} {how}"] += 1
     return result(wanted, root)
 
 
 def _must_fail(way: str, error: Exception, *what: Any) -> None:
     """Assert that the job fails as the function did."""
     told["runs that fail"] += 1
+    spec, _, root, *_ = what
+    with pytest.raises(type(error)) as told_to_all, discreet(spec):
+        raise error
     with pytest.raises((type(error), RuntimeError)) as found:
         _large(way, *what)
     if isinstance(found.value, type(error)):
-        assert str(found.value) == str(error)
+        assert str(found.value) == str(told_to_all.value)
     else:  # Beam's: what it was is told beside the manifest's place
-        assert (what[2] / "work/things/batch/attempt-1" / FAILURE).exists()
+        assert (root / "work/things/batch/attempt-1" / FAILURE).exists()
 
 
 def _place(row: dict[str, Any]) -> Any:
