@@ -35,7 +35,8 @@ _LONGEST = 3_600.0
 _LAST, _LINE = 10, 10_000
 
 # What the pipeline itself says holds no data. The message of an exception may quote a record: only its kind is shown.
-_OWN = re.compile(r"(?:[A-Z]+:[\w.]+:)?((?:progress|landfall): .*)")
+# What workers say comes by way of Beam, of which older versions (2.71) let it through to standard error as well.
+_OWN = re.compile(r"(?:[A-Z]+:(?!include\.dataflow\.pipeline:)[\w.]+:)?((?:progress|landfall): .*)")
 _PLACE = re.compile(r'\s+(File "[^"]+", line \d+, in \S+)$')
 _KIND = re.compile(r"([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Failure|Warning))(?::.*)?$")
 

@@ -162,6 +162,7 @@ def test_a_leash_that_is_not_alone_in_its_group_kills_nobody() -> None:
     [
         ("progress: 3 of 8 shards, 1,200,000 records", "progress: 3 of 8 shards, 1,200,000 records"),
         ("INFO:include.dataflow:progress: 1 of 2 shards", "progress: 1 of 2 shards"),
+        ("INFO:include.dataflow.pipeline:progress: 1 of 2 shards", ""),
         ("landfall: 4 shards", "landfall: 4 shards"),
         ('  File "/x/y.py", line 3, in cast', 'File "/x/y.py", line 3, in cast'),
         ("    value = int(text)", ""),
