@@ -28,10 +28,18 @@ class Part:
         repetitive: columns whose values repeat.
         keys: a scratch file of the keys' columns as they came, where the part does not have them so.
         asked: these columns.
+        is_plain: a reader finds Parquet's types alone, and nothing of how Arrow held the rows that were written.
     """
 
     def __init__(
-        self, path: Path, schema: pa.Schema, repetitive: list[str], keys: Path | None = None, asked: Sequence[str] = ()
+        self,
+        path: Path,
+        schema: pa.Schema,
+        repetitive: list[str],
+        keys: Path | None = None,
+        asked: Sequence[str] = (),
+        *,
+        is_plain: bool = False,
     ) -> None:
         self.path, self.schema, self.repetitive = path, schema, repetitive
         self.rows = 0
@@ -39,7 +47,9 @@ class Part:
         self._keys, self._asked = keys, asked
         self._sink = pa.OSFile(str(path), "wb")
         # Whoever loads a part reads all of it: minima and maxima would only cost.
-        self._writer = pq.ParquetWriter(self._sink, schema, use_dictionary=repetitive, write_statistics=False)
+        self._writer = pq.ParquetWriter(
+            self._sink, schema, use_dictionary=repetitive, write_statistics=False, store_schema=not is_plain
+        )
         self._keys_writer: pa.ipc.RecordBatchFileWriter | None = None
 
     @property

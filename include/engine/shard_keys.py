@@ -146,6 +146,6 @@ def without(part: pa.Buffer, rows: int, lost: Ints, target: Path) -> int:
     repetitive = encoded(part)
     groups = groups_of(part, repetitive=repetitive)
     first = next(groups)
-    new = Part(target, first.schema, repetitive)
+    new = Part(target, first.schema, repetitive, is_plain=True)  # else its columns would be dictionaries to readers
     new.keep((first, *groups), stays)
     return new.rows

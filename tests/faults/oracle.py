@@ -74,10 +74,10 @@ class Oracle:
         """Whether there is anything that a person could mend, release, retry or replay."""
         return any(self._left_over())
 
-    def is_dead(self, place: int) -> bool:
-        """Whether what landed last at a place is a dead letter."""
+    def has(self, place: int, state: str) -> bool:
+        """Whether what landed last at a place is in a state."""
         names = {f"{self.name}/{name}" for name in self.group(place)}
-        return any(self._state(v) == "dead_lettered" for v in self.latest().values() if v.name in names)
+        return any(self._state(v) == state for v in self.latest().values() if v.name in names)
 
     def latest(self) -> dict[str, Version]:
         """The last version of each object."""

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-import pytest
-
-from tests.environment import leading
 from tests.faults.cloud import FaultyCloud
 from tests.faults.faults import Line
 from tests.faults.schedules import new_world
 from tests.faults.script import Rule
-from tests.faults.site import Site, clients
+from tests.faults.site import Site
 from tests.faults.world import Version, World
 
 # The function fetches 8 MiB at a time: the first version takes two fetches, of which the first one is answered well.
@@ -44,24 +40,6 @@ class Overwrite:
     def _write(self) -> None:
         with urllib.request.urlopen(urllib.request.Request(self.url, self.content, method="POST"), timeout=30) as said:
             said.read()
-
-
-@pytest.fixture
-def here(behind_proxies: FaultyCloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Site]:
-    """The embedded cloud as the rig sees it, with nothing armed."""
-
-    def enter(environment: dict[str, str]) -> None:
-        for name, value in leading(environment).items():
-            monkeypatch.setenv(name, value)
-
-    for name in ("LANDFALL_DATASETS", "LANDFALL_OPS_DATASET"):
-        monkeypatch.setenv(name, "")  # a world sets them; here they are put back
-    enter(behind_proxies.cloud.environ())
-    found = clients()
-    enter(behind_proxies.environ())
-    yield Site(tmp_path, behind_proxies.proxies, *found, lambda _: None)
-    behind_proxies.proxies.play()
-    behind_proxies.proxies.settle()
 
 
 def test_a_file_overwritten_in_the_middle_of_a_read_is_loaded_in_its_new_version_alone(

@@ -10,7 +10,8 @@ from include.dataflow.pipeline import run_pipeline
 from include.dataflow.work import Job, Worker
 from include.spec.dataset import Dataset
 from tests.bench.engine_orders import wire
-from tests.dataflow.builder import FolderStore, keys
+from tests.dataflow.builder import FolderStore, Keys
+from tests.engine.builder import SECRETS
 
 OPTIONS = ("--runner=DirectRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2")
 
@@ -26,7 +27,7 @@ def main(source: str, out: str) -> None:
         "dataset": Dataset.from_wire(wire("csv")).to_wire(), "batch_id": "batch", "attempt": 1, "inputs": [pinned],
         "output": output,
     }  # fmt: skip
-    job = Job(json.dumps(request), FolderStore(root), keys)
+    job = Job(json.dumps(request), FolderStore(root), Keys(SECRETS))
     run_pipeline(job, Worker(job).why_whole(), OPTIONS)
     manifest = json.loads((root / "work/batch/attempt-1/manifest.json").read_text())
     for name in ("good", "quarantine"):
