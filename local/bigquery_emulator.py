@@ -15,6 +15,7 @@ import functools
 import gc
 import json
 import sys
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +37,7 @@ sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
 _statements: dict[tuple[str, str], list[Job]] = {}
 # The cursors between BEGIN TRANSACTION and its end.
 _in_transaction: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+_describe_lock = threading.Lock()
 _run_statement, _run_merge, _execute = query._run, merge.run, query.execute
 
 
@@ -220,6 +222,12 @@ def _there(project: str, dataset: str, table: str) -> None:
         tables.load(project, dataset, table)
 
 
+def _describing(resource: Any, *keys: str) -> Any:  # noqa: ANN401
+    """Save what is known of a table; of two that made it at once, DuckDB would refuse the second for its key."""
+    with _describe_lock:
+        return _describe(resource, *keys)
+
+
 def _saving(job: Job) -> Job:
     """Save a job; those that a script's statements make, together with the script's."""
     parent = job.statistics.parentJobId
@@ -250,6 +258,7 @@ def _saving(job: Job) -> Job:
 query._run, merge.run, query.execute = _noting_transactions, _merging, _executing
 _connect, database._connect = database._connect, _on_one_thread
 _list, database.objects = database.objects, _objects
+_describe, metadata.save = metadata.save, _describing
 store.save = _saving
 tables.columns, tabledata.columns = _columns, _columns
 tabledata.load, partitions._hidden = _there, _hidden

@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from include.engine.database import Database
+from include.engine.errors import AccountingError
 from include.engine.files import FileReader, FileState, Input
 from include.engine.frame import Ints
 from include.engine.keys import key_sets
@@ -30,8 +31,9 @@ from include.engine.run import Limits, transform_shard
 from include.engine.shard_keys import ShardKeys, losers, repeating, without
 from include.engine.shard_result import ShardPart, ShardResult
 from include.engine.shards import Range, Scouted, Shard, ranges, resolve, scout, why_whole
-from include.functions.failures import InputMissing, explain
+from include.functions.failures import InputMissing, Internal, explain
 from include.functions.job import Store, check_identity, discreet, fetch_references, published_manifest, transform_batch
+from include.functions.logs import Log
 from include.functions.protocol import TransformRequest
 from include.spec.dataset import Dataset
 from include.spec.durations import parse_size
@@ -67,6 +69,10 @@ class Job:
     shard_bytes: int = 64 << 20
 
 
+class StepFailed(RuntimeError):
+    """A step of a job failed, as is told beside the manifest's place."""
+
+
 @functools.lru_cache(1)
 def worker(job: Job) -> Worker:
     """Return this process's worker on a job."""
@@ -87,6 +93,7 @@ class Worker:
         self.dataset = Dataset.from_wire(self.request.dataset)
         self._store = job.store()
         self._secrets = job.keys(job.mask_key_secret, job.raw_key_secret)
+        check_identity(self.request, self._secrets)  # a worker that comes later might be given other keys
         self._folder = tempfile.TemporaryDirectory(prefix="landfall-")
         self._limits = Limits()
         self._reader = FileReader(
@@ -96,13 +103,19 @@ class Worker:
 
     @contextmanager
     def telling(self) -> Iterator[None]:
-        """Leave word of what goes wrong where whoever waits for the job looks for it."""
+        """Leave word of what goes wrong where whoever waits for the job looks for it.
+
+        Raises:
+            StepFailed: in place of anything else: many see what Beam and Dataflow show, and it may quote a record.
+        """
         try:
             yield
-        except Exception as error:
-            body = explain(error).body.model_dump_json().encode()
-            self._store.publish(self.request.output + FAILURE, body)
-            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            failure = explain(error)
+            self._store.publish(self.request.output + FAILURE, failure.body.model_dump_json().encode())
+            if isinstance(failure, Internal):
+                Log({}).write_defect(error)
+            raise StepFailed(f"{failure.code}: {failure.message}") from None
 
     @functools.cached_property
     def _references(self) -> dict[str, Path]:
@@ -120,7 +133,6 @@ class Worker:
 
     def begin(self) -> bool:
         """Check what can be checked first; returns whether the batch is done already."""
-        check_identity(self.request, self._secrets)
         if self._store.read(self.request.manifest) is not None:
             return True
         self._store.check(self.request.inputs)
@@ -184,7 +196,11 @@ class Worker:
                     quarantine=tuple(map(put, result.quarantine)),
                 )
             published = self._store.publish(name, result.to_json())
-        return ShardResult.from_json(published)
+        result = ShardResult.from_json(published)
+        if (result.records, result.size) != (shard.records, shard.stop - shard.start.offset):
+            message = f"shard {number} of {self._pinned.uri}: {result.records} records in {result.size} bytes were read"
+            raise AccountingError(f"{message}, {shard.records} were found there. This is a defect; report it.")
+        return result
 
     def hashes(self, number: int, result: ShardResult, shards: int) -> Iterator[Hashes]:
         """Yield the hashes of a shard's keys.
@@ -271,7 +287,8 @@ class Worker:
     # Where things lie.
 
     def _name(self, number: int, name: str) -> str:
-        return f"{self.request.output}shards/{number:05}/{name}"
+        # The length of shards is no part of the batch's identity; those of another job may lie there.
+        return f"{self.request.output}shards/{self._job.shard_bytes}-{number:05}/{name}"
 
     def _putter(self, number: int | None, folder: Path) -> Callable[[str], str]:
         """Return what writes a file below a path of this try's own, and returns its address."""

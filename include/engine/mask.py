@@ -77,7 +77,7 @@ def apply_masks(table: pa.Table, dataset: Dataset, secrets: Secrets) -> pa.Table
 def hide(table: pa.Table, dataset: Dataset, secrets: Secrets) -> pa.Table:
     """Return a table whose masked columns are hashed, however they are to be masked: what was the same still is."""
     for name in set(dataset.pipeline.mask).intersection(table.column_names):
-        hashed = _hashed(table.column(name), secrets.mask_key or dataset.fingerprint.encode())
+        hashed = _hashed(table.column(name), secrets.mask_key or secrets.raw_key or dataset.fingerprint.encode())
         table = table.set_column(table.column_names.index(name), name, hashed)
     return table
 

@@ -136,6 +136,9 @@ def scout(file: BinaryIO, wanted: Range, make: MakeFramer) -> Scouted:
     if wanted.start == 0:
         return _frame(file, wanted, make, None)
     begin = _next_line(file, wanted, make(lambda _: b"", None).breaks)
+    if begin >= wanted.stop:  # no line begins in it: not a byte more need be read
+        none = np.zeros(0, np.int64)
+        return Scouted(wanted, none, none, 0, None)
     return _frame(file, wanted, make, Start(begin, 1))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
 from collections.abc import Iterable
@@ -13,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.dataflow.work import Worker
+from include.dataflow.work import StepFailed, Worker
+from include.engine.errors import AccountingError
 from include.engine.shards import Range
 from include.spec.dataset import Dataset
 from tests.dataflow.builder import FolderStore, by_steps, job, result
@@ -193,8 +195,26 @@ def test_a_step_that_fails_tells_why_where_the_manifest_would_be(tmp_path: Path)
     wanted = job(CSV["one key"], numbered(10), tmp_path)
     os.remove(tmp_path / "landing" / "0")
     doing = Worker(wanted)
-    with pytest.raises(FileNotFoundError), doing.telling():
+    with pytest.raises(StepFailed, match="internal: FileNotFoundError") as failed, doing.telling():
         doing.whole()
     told = (tmp_path / "work/things/batch/attempt-1/failure.json").read_text()
     assert '"code":"internal"' in told
     assert "landing" not in told
+    assert failed.value.__suppress_context__, "what Beam logs of it quotes nothing"
+
+
+def test_shards_of_another_length_are_not_taken_for_these(tmp_path: Path) -> None:
+    content = numbered(400)
+    for length in (len(content) // 4, len(content) // 7):
+        wanted = job(CSV["one key"], content, tmp_path, shard_bytes=length)
+        doing = Worker(wanted)
+        shards = doing.resolve(map(doing.scout, doing.ranges()))
+        assert [doing.read(*shard).records for shard in shards] == [shard.records for _, shard in shards]
+
+
+def test_a_shard_that_is_not_what_was_found_there_is_never_an_answer(tmp_path: Path) -> None:
+    content = numbered(400)
+    doing = Worker(job(CSV["one key"], content, tmp_path, shard_bytes=len(content) // 4))
+    (number, shard), *_ = doing.resolve(map(doing.scout, doing.ranges()))
+    with pytest.raises(AccountingError):
+        doing.read(number, dataclasses.replace(shard, records=shard.records + 1))

@@ -83,7 +83,7 @@ class ProcessJob:
 
     def _run(self, request: str) -> str:
         """Run the job to its end; returns what is known of that."""
-        with tempfile.TemporaryDirectory(prefix="landfall-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="landfall-", ignore_cleanup_errors=True) as scratch:
             self._process = process = self._start(request, scratch)
             alarm = threading.Timer(self._longest, self.kill)
             alarm.start()
