@@ -15,7 +15,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from include.dataflow.work import Job, worker
+from include.dataflow.work import Job, Worker, worker
 from include.engine.keys import key_sets
 from include.engine.shard_result import ShardPart, ShardResult
 from include.engine.shards import Range, Shard
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 class Step(beam.DoFn):
     """A step that yields what a function of the worker and the element yields."""
 
-    def __init__(self, job: Job, do: Callable[[Any, Any], Iterable[Any]]) -> None:
+    def __init__(self, job: Job, do: Callable[[Worker, Any], Iterable[Any]]) -> None:
         self._job, self._do = job, do
 
     def process(self, element: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever the step before gave
@@ -63,7 +63,7 @@ def build(pipeline: beam.Pipeline, job: Job, why_whole: str) -> None:
         why_whole: why the file is not split; empty: it is.
     """
 
-    def step(name: str, do: Callable[[Any, Any], Iterable[Any]]) -> Any:  # noqa: ANN401
+    def step(name: str, do: Callable[[Worker, Any], Iterable[Any]]) -> Any:  # noqa: ANN401
         return name >> beam.ParDo(Step(job, do))
 
     if why_whole:
@@ -92,25 +92,25 @@ def _settled(results: Any, step: Callable[..., Any], ranges: int) -> Any:  # noq
     return answered | step("thin", _thin)
 
 
-def _whole(doing: Any, why: str) -> Iterator[dict[str, int]]:  # noqa: ANN401
+def _whole(doing: Worker, why: str) -> Iterator[dict[str, int]]:
     log.info("landfall: the file is read by one worker: %s", why)
     counts = doing.whole()
     _count(counts["records"], counts["loaded"], counts["quarantined"], doing.request.inputs[0].size)
     yield counts
 
 
-def _scout(doing: Any, wanted: Range) -> Iterator[Any]:  # noqa: ANN401
+def _scout(doing: Worker, wanted: Range) -> Iterator[Any]:
     yield doing.scout(wanted)
 
 
-def _resolve(doing: Any, scouted: list[Any]) -> Iterator[tuple[int, Shard, int]]:  # noqa: ANN401
+def _resolve(doing: Worker, scouted: list[Any]) -> Iterator[tuple[int, Shard, int]]:
     shards = doing.resolve(scouted)
     log.info("landfall: cut into %d shards", len(shards))
     for number, shard in shards:
         yield number, shard, len(shards)
 
 
-def _read(doing: Any, element: tuple[int, Shard, int]) -> Iterator[tuple[int, ShardResult]]:  # noqa: ANN401
+def _read(doing: Worker, element: tuple[int, Shard, int]) -> Iterator[tuple[int, ShardResult]]:
     number, shard, shards = element
     result = doing.read(number, shard)
     _count(result.records, result.good, result.failed, result.size)
@@ -121,30 +121,30 @@ def _read(doing: Any, element: tuple[int, Shard, int]) -> Iterator[tuple[int, Sh
     yield number, result
 
 
-def _keep(_: Any, element: tuple[int, ShardResult]) -> Iterator[tuple[int, ShardResult, tuple[ShardPart, ...]]]:  # noqa: ANN401
+def _keep(_: Worker, element: tuple[int, ShardResult]) -> Iterator[tuple[int, ShardResult, tuple[ShardPart, ...]]]:
     number, result = element
     yield number, result, result.parts
 
 
-def _repeating(doing: Any, element: tuple[tuple[int, int], Iterable[Any]]) -> Iterable[Any]:  # noqa: ANN401
+def _repeating(doing: Worker, element: tuple[tuple[int, int], Iterable[Any]]) -> Iterable[Any]:
     (key, _), told = element
-    return doing.repeating(key, told)  # type: ignore[no-any-return]
+    return doing.repeating(key, told)
 
 
-def _suspects(doing: Any, element: tuple[int, dict[str, list[Any]]]) -> Iterable[Any]:  # noqa: ANN401
+def _suspects(doing: Worker, element: tuple[int, dict[str, list[Any]]]) -> Iterable[Any]:
     number, found = element
     if not found["told"]:
         return ()
-    return doing.suspects(number, found["result"][0], found["told"])  # type: ignore[no-any-return]
+    return doing.suspects(number, found["result"][0], found["told"])
 
 
-def _thin(doing: Any, element: tuple[int, dict[str, list[Any]]]) -> Iterator[Any]:  # noqa: ANN401
+def _thin(doing: Worker, element: tuple[int, dict[str, list[Any]]]) -> Iterator[Any]:
     number, found = element
     result = found["result"][0]
     yield number, result, doing.thin(number, result, found["lost"])
 
 
-def _finish(doing: Any, done: list[Any]) -> Iterator[dict[str, int]]:  # noqa: ANN401
+def _finish(doing: Worker, done: list[Any]) -> Iterator[dict[str, int]]:
     counts = doing.finish(done)
     log.info("progress: all shards: %s", ", ".join(f"{count:,} {name}" for name, count in counts.items()))
     yield counts

@@ -202,14 +202,14 @@ class Worker:
             raise AccountingError(f"{message}, {shard.records} were found there. This is a defect; report it.")
         return result
 
-    def hashes(self, number: int, result: ShardResult, shards: int) -> Iterator[Hashes]:
+    def hashes(self, number: int, result: ShardResult, into: int) -> Iterator[Hashes]:
         """Yield the hashes of a shard's keys.
 
         Args:
-            shards: in how many ranges they are told.
+            into: in how many ranges they are told.
         """
         with self._kept_keys(result) as keys:
-            for key, place, hashes in keys.hashes(shards):
+            for key, place, hashes in keys.hashes(into):
                 yield (key, place), (number, hashes.tobytes())
 
     def repeating(self, key: int, told: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, tuple[int, bytes]]]:

@@ -20,7 +20,6 @@ from include.engine.frame import UTF_8, Framer, Ints, Start
 from include.spec.dataset import Dataset
 from include.spec.pipeline import Format
 
-RANGE = 64 << 20
 _BLOCK = 4 << 20
 # Of a range, the records of its first bytes are kept to be compared. If the one before ends later, it is framed anew.
 _WINDOW = 128 << 10
@@ -115,7 +114,7 @@ def why_whole(dataset: Dataset, name: str) -> str:
     return ""
 
 
-def ranges(size: int, *, length: int = RANGE) -> list[Range]:
+def ranges(size: int, *, length: int) -> list[Range]:
     """Return a file's ranges, in order.
 
     Args:

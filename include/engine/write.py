@@ -185,9 +185,8 @@ class GoodParts:
 
     def _new_part(self, schema: pa.Schema, repetitive: list[str], *, scratch: bool = True) -> Part:
         number, self._made = self._made, self._made + 1
-        keys = (
-            self._out / f"{'' if self._keeps_keys else '.'}keys-{number:05}.arrow" if self._keys and scratch else None
-        )
+        name = f"keys-{number:05}.arrow" if self._keeps_keys else f".keys-{number:05}.arrow"
+        keys = self._out / name if self._keys and scratch else None
         part = Part(self._out / f"good-{number:05}.parquet", schema, repetitive, keys, self._keys)
         self.parts.append(part)
         return part

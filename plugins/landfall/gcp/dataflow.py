@@ -86,12 +86,12 @@ class DataflowJob:
 
     Args:
         large: the batch.
-        breaker: of the service; one for this object alone if left out.
     """
 
-    def __init__(self, large: LargeBatch, breaker: Breaker | None = None) -> None:
+    def __init__(self, large: LargeBatch) -> None:
         self._large, self._settings = large, large.site.settings
-        self._call = Calls(classify_dataflow, breaker or Breaker("Dataflow"))
+        # A breaker of its own: jobs are begun seldom, and Dataflow has no crowd of callers to be kept from it.
+        self._call = Calls(classify_dataflow, Breaker("Dataflow"))
 
     def run(self, context: Context) -> dict[str, Any] | Begun:
         """Return what a job published, or the job that is active now, begun by this call where there was none.
