@@ -147,11 +147,14 @@ def whole_files_sql(ledger: Ledger) -> str:
     """Return the query for files that are held or dead-lettered as a whole, whose reason is of a rule.
 
     A dead letter that was moved back is left out: it lies there no more, and what was moved is a version of its own.
+    So is a version that was delivered again: what became of it then became of the newer one.
 
     Parameters: @dataset, @file, @rule (empty: any).
     """
+    newest = "generation = MAX(generation) OVER (PARTITION BY bucket, name) AS is_newest"
     return (
-        f"SELECT file_id, bucket, name, state, reason FROM {ledger.table('files_current')} WHERE dataset = @dataset"
+        f"SELECT file_id, bucket, name, state, reason FROM (SELECT *, {newest} FROM {ledger.table('files_current')}"
+        " WHERE dataset = @dataset) WHERE is_newest"
         " AND state IN ('held', 'dead_lettered') AND (@file IN ('', file_id, name, CONCAT('gs://', bucket, '/', name))"
         " OR ENDS_WITH(name, '/' || @file)) AND (@rule = '' OR STARTS_WITH(reason, @rule || ':'))"
         f" AND NOT STARTS_WITH(IFNULL(reason, ''), '{RETRIED}:')"

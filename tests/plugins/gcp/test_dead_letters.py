@@ -152,6 +152,30 @@ def test_a_replay_of_whole_files_frees_a_letter_once_that_was_retried_and_died_a
     assert it.rows() == [(1, "x")]
 
 
+def test_a_replay_of_whole_files_leaves_a_held_version_alone_that_was_overwritten_by_what_is_a_dead_letter_now(
+    steps: Make, told: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from include.ledger.choice import Choice
+    from landfall.gcp.replay import free_whole_files
+
+    it = steps()
+    it.land("a.csv", "id,day,another\n1,2026-01-01,x\n")
+    it.run()
+    assert it.files()["a.csv"].startswith("held")
+    it.land("a.csv", HEADER + "1,2026-01-01,x\n")
+
+    def refuse(*_: Any) -> Any:
+        raise TerminalFailure("the function answered 422 bad_rule: filter: no", code="bad_rule")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(function, "_post", refuse)
+        it.run()
+    assert it.landed() == set()
+    assert free_whole_files(Site.of(it.name), Choice(dataset=it.name), "replay") == 1
+    it.run()
+    assert it.rows() == [(1, "x")]
+
+
 def test_the_number_of_jobs_does_not_grow_with_the_number_of_dead_letters(
     steps: Make, told: list[dict[str, str]], broken: pytest.MonkeyPatch
 ) -> None:
