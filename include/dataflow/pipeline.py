@@ -15,14 +15,17 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from include.dataflow.work import Job, Worker, worker
+from include.dataflow.work import Job, Worker, telling, worker
 from include.engine.keys import key_sets
 from include.engine.shard_result import ShardPart, ShardResult
 from include.engine.shards import Range, Shard
 
 NAMESPACE = "landfall"
-# Each shard tells its hashes in so many arrays; a billion and a half of rows make 50 MB of one of them, of all shards.
+# Each shard tells its hashes in so many arrays; a billion and a half of rows make 25 MB of one of them, of all shards.
 HASH_RANGES = 256
+# Dataflow gives a worker's process a dozen threads; each shard that is read takes half a gigabyte.
+ONE_AT_A_TIME = "--number_of_worker_harness_threads=1"
+LOST = "lost"
 log = logging.getLogger(__name__)
 
 
@@ -34,9 +37,8 @@ class Step(beam.DoFn):
 
     def process(self, element: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever the step before gave
         """Do the step; what goes wrong for good is told beside the manifest's place."""
-        doing = worker(self._job)
-        with doing.telling():
-            yield from self._do(doing, element)
+        with telling(self._job):
+            yield from self._do(worker(self._job), element)
 
 
 def run_pipeline(job: Job, why_whole: str, options: Sequence[str]) -> None:
@@ -50,7 +52,7 @@ def run_pipeline(job: Job, why_whole: str, options: Sequence[str]) -> None:
     Raises:
         RuntimeError: a worker failed; what went wrong is told beside the manifest's place.
     """
-    pipeline = beam.Pipeline(options=PipelineOptions(list(options)))
+    pipeline = beam.Pipeline(options=PipelineOptions([ONE_AT_A_TIME, *options]))
     build(pipeline, job, why_whole)
     pipeline.run().wait_until_finish()
 
@@ -63,8 +65,9 @@ def build(pipeline: beam.Pipeline, job: Job, why_whole: str) -> None:
         why_whole: why the file is not split; empty: it is.
     """
 
-    def step(name: str, do: Callable[[Worker, Any], Iterable[Any]]) -> Any:  # noqa: ANN401
-        return name >> beam.ParDo(Step(job, do))
+    def step(name: str, do: Callable[[Worker, Any], Iterable[Any]], *also: str) -> Any:  # noqa: ANN401
+        done = beam.ParDo(Step(job, do))
+        return name >> (done.with_outputs(*also, main=name) if also else done)
 
     if why_whole:
         pipeline | beam.Create([why_whole]) | step("read", _whole)
@@ -86,8 +89,9 @@ def _settled(results: Any, step: Callable[..., Any], ranges: int) -> Any:  # noq
     hashes = results | step("hashes", lambda doing, told: doing.hashes(*told, ranges))
     repeating = hashes | "by range" >> beam.GroupByKey() | step("repeating", _repeating)
     asked = {"result": results, "told": repeating} | "ask shards" >> beam.CoGroupByKey()
-    suspects = asked | step("suspects", _suspects) | "by group" >> beam.GroupByKey()
-    lost = suspects | step("losers", lambda doing, told: doing.losers(told[1]))
+    found = asked | step("suspects", lambda doing, told: _suspects(doing, told, ranges), LOST)
+    losers = found.suspects | "by group" >> beam.GroupByKey() | step("losers", _losers)
+    lost = (found[LOST], losers) | beam.Flatten()
     answered = {"result": results, "lost": lost} | "answer shards" >> beam.CoGroupByKey()
     return answered | step("thin", _thin)
 
@@ -127,15 +131,22 @@ def _keep(_: Worker, element: tuple[int, ShardResult]) -> Iterator[tuple[int, Sh
 
 
 def _repeating(doing: Worker, element: tuple[tuple[int, int], Iterable[Any]]) -> Iterable[Any]:
-    (key, _), told = element
-    return doing.repeating(key, told)
+    (key, place), told = element
+    return doing.repeating(key, place, told)
 
 
-def _suspects(doing: Worker, element: tuple[int, dict[str, list[Any]]]) -> Iterable[Any]:
+def _suspects(doing: Worker, element: tuple[int, dict[str, list[Any]]], ranges: int) -> Iterator[Any]:
     number, found = element
-    if not found["told"]:
-        return ()
-    return doing.suspects(number, found["result"][0], found["told"])
+    if found["told"]:
+        lost, groups = doing.suspects(number, found["result"][0], found["told"], ranges)
+        if lost:
+            yield beam.pvalue.TaggedOutput(LOST, (number, lost))
+        yield from groups
+
+
+def _losers(doing: Worker, element: tuple[int, Iterable[Any]]) -> Iterable[Any]:
+    _, told = element
+    return doing.losers(told)
 
 
 def _thin(doing: Worker, element: tuple[int, dict[str, list[Any]]]) -> Iterator[Any]:

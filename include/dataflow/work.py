@@ -12,7 +12,7 @@ import json
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,13 +28,13 @@ from include.engine.keys import key_sets
 from include.engine.merge import merge
 from include.engine.promised import Promised
 from include.engine.run import Limits, transform_shard
-from include.engine.shard_keys import ShardKeys, losers, repeating, without
+from include.engine.shard_keys import Hashes, ShardKeys, losers, repeating, settle, without
 from include.engine.shard_result import ShardPart, ShardResult
 from include.engine.shards import Range, Scouted, Shard, ranges, resolve, scout, why_whole
-from include.functions.failures import InputMissing, Internal, explain
+from include.functions.failures import FunctionFailure, InputMissing, Internal, explain
 from include.functions.job import Store, check_identity, discreet, fetch_references, published_manifest, transform_batch
 from include.functions.logs import Log
-from include.functions.protocol import TransformRequest
+from include.functions.protocol import ErrorResponse, TransformRequest
 from include.spec.dataset import Dataset
 from include.spec.durations import parse_size
 
@@ -43,8 +43,10 @@ if TYPE_CHECKING:
 
 FAILURE = "failure.json"
 
-Hashes = tuple[tuple[int, int], tuple[int, bytes]]
+Told = tuple[tuple[int, int], tuple[int, bytes]]
 """A key's number and a range of hashes; a shard's number and its hashes there."""
+Repeated = tuple[int, tuple[int, int, bytes]]
+"""A shard's number; a key's, a range of hashes, and hashes there."""
 Suspects = tuple[int, tuple[int, bytes]]
 """A group of rows none of which shares a key with one of another; a shard's number and its rows, as Arrow has them."""
 
@@ -71,6 +73,37 @@ class Job:
 
 class StepFailed(RuntimeError):
     """A step of a job failed, as is told beside the manifest's place."""
+
+
+@contextmanager
+def telling(job: Job) -> Iterator[None]:
+    """Leave word of what goes wrong where whoever waits for the job looks for it.
+
+    Raises:
+        StepFailed: in place of anything else: many see what Beam and Dataflow show, and it may quote a record.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        failure = explain(error)
+        if isinstance(failure, Internal):
+            Log({}).write_defect(error)
+        with suppress(FunctionFailure):  # the failure itself is not hidden by another
+            _tell(job, failure)
+        raise StepFailed(f"{failure.code}: {failure.message}") from None
+
+
+def _tell(job: Job, failure: FunctionFailure) -> None:
+    """Write why a step failed; the last word counts, unless trying again could not help what an earlier one told."""
+    store = job.store()
+    name = TransformRequest.model_validate_json(job.request).output + FAILURE
+    told = store.read(name)
+    if told is not None and not ErrorResponse.model_validate_json(told).error.retryable:
+        return
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(failure.body.model_dump_json().encode())
+        file.flush()
+        store.write(name, Path(file.name))
 
 
 @functools.lru_cache(1)
@@ -100,22 +133,6 @@ class Worker:
             self.dataset, block=self._limits.block, inflated_limit=self._limits.inflated, progress=lambda *_: None
         )
         self._keys = len(key_sets(self.dataset))
-
-    @contextmanager
-    def telling(self) -> Iterator[None]:
-        """Leave word of what goes wrong where whoever waits for the job looks for it.
-
-        Raises:
-            StepFailed: in place of anything else: many see what Beam and Dataflow show, and it may quote a record.
-        """
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
-            failure = explain(error)
-            self._store.publish(self.request.output + FAILURE, failure.body.model_dump_json().encode())
-            if isinstance(failure, Internal):
-                Log({}).write_defect(error)
-            raise StepFailed(f"{failure.code}: {failure.message}") from None
 
     @functools.cached_property
     def _references(self) -> dict[str, Path]:
@@ -165,7 +182,11 @@ class Worker:
 
     def whole(self) -> dict[str, int]:
         """Read the file from its beginning to its end, as the function does; returns the counts."""
-        return self._counts(transform_batch(self.request, self.dataset, self._store, self._secrets))
+        published = self._store.read(self.request.manifest)
+        if published is None:
+            own = f"{self.request.output}{uuid.uuid4().hex}/"
+            published = transform_batch(self.request, self.dataset, self._store, self._secrets, own)
+        return self._counts(published)
 
     def scout(self, wanted: Range) -> Scouted:
         """Look for the records of a range."""
@@ -202,7 +223,7 @@ class Worker:
             raise AccountingError(f"{message}, {shard.records} were found there. This is a defect; report it.")
         return result
 
-    def hashes(self, number: int, result: ShardResult, into: int) -> Iterator[Hashes]:
+    def hashes(self, number: int, result: ShardResult, into: int) -> Iterator[Told]:
         """Yield the hashes of a shard's keys.
 
         Args:
@@ -212,21 +233,29 @@ class Worker:
             for key, place, hashes in keys.hashes(into):
                 yield (key, place), (number, hashes.tobytes())
 
-    def repeating(self, key: int, told: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, tuple[int, bytes]]]:
+    def repeating(self, key: int, place: int, told: Iterable[tuple[int, bytes]]) -> Iterator[Repeated]:
         """Yield for each shard the hashes of a key in a range of hashes that stand more than once in all shards."""
-        numbers, hashes = zip(*((number, np.frombuffer(data, np.uint64)) for number, data in told), strict=True)
+        numbers, hashes = zip(*((number, np.frombuffer(data, np.uint32)) for number, data in told), strict=True)
         for number, repeated in zip(numbers, repeating(hashes), strict=True):
             if len(repeated):
-                yield number, (key, repeated.tobytes())
+                yield number, (key, place, repeated.tobytes())
 
-    def suspects(self, number: int, result: ShardResult, told: Iterable[tuple[int, bytes]]) -> Iterator[Suspects]:
-        """Yield the rows of a shard that may be duplicates of others, or have some."""
-        wanted: list[list[bytes]] = [[] for _ in range(self._keys)]
-        for key, data in told:
-            wanted[key].append(data)
+    def suspects(
+        self, number: int, result: ShardResult, told: Iterable[tuple[int, int, bytes]], into: int
+    ) -> tuple[bytes, list[Suspects]]:
+        """Return which rows of a shard are duplicates of others of it, and those that may be of another shard's.
+
+        Args:
+            told: what `repeating` found of the shard, in all ranges.
+            into: in how many ranges it was told.
+        """
+        wanted: list[dict[int, Hashes]] = [{} for _ in range(self._keys)]
+        for key, place, data in told:
+            wanted[key][place] = np.frombuffer(data, np.uint32)
         with self._kept_keys(result) as keys:
-            rows = keys.suspects([np.frombuffer(b"".join(parts), np.uint64) for parts in wanted])
-            yield from ((group, (number, _to_bytes(table))) for group, table in keys.grouped(rows))
+            lost, rows = settle(self.dataset, keys.suspects(wanted, into))
+            groups = [(group, (number, _to_bytes(table))) for group, table in keys.grouped(rows)]
+        return lost.astype(np.int64).tobytes(), groups
 
     def losers(self, suspects: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
         """Yield for each shard which of its rows are duplicates."""

@@ -3,26 +3,34 @@
 Every shard tells the hashes of its rows' keys, in arrays, one for each range of hashes. Whoever has a range of all
 shards finds the hashes that stand there more than once. With these, each shard finds its suspects: all rows that may
 share a key with another. They are brought together, and the values decide, as they do in a file that is read whole.
+So half a hash will do: its range and 32 bits make some rows suspects for nothing, of a billion about one in a thousand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from include.engine.database import Database
-from include.engine.frame import Ints
-from include.engine.keys import Keys, duplicates, key_sets, repeated
+from include.engine.frame import Bools, Ints
+from include.engine.keys import Keys, duplicates, key_sets
 from include.engine.part import Part, encoded, groups_of
 from include.engine.seen import Numbers, mix
 from include.engine.spool import ORDINAL
 from include.spec.dataset import Dataset
 
+Hashes = npt.NDArray[np.uint32]
+"""Half of the bits of hashes of one range."""
+
 ROW = "_row"
 _HALF = np.uint64(32)
+_LOWER = np.uint64(0xFFFFFFFF)
+_UPPER = ~_LOWER
 _GROUPS = 64
 
 
@@ -45,8 +53,10 @@ class ShardKeys:
                 for number in range(reader.num_record_batches):
                     yield pa.table(reader.get_batch(number))
 
-    def hashes(self, ranges: int) -> Iterator[tuple[int, int, Numbers]]:
-        """Yield the hashes of each key in each range of hashes: number of the key, of the range, the hashes.
+    def hashes(self, ranges: int) -> Iterator[tuple[int, int, Hashes]]:
+        """Yield the hashes of each key in each range of hashes: number of the key, of the range, the hashes in order.
+
+        A hash stands there once for one row that has it, and twice for more.
 
         Args:
             ranges: how many; those that have no hash are left out.
@@ -56,25 +66,31 @@ class ShardKeys:
             for number, (_, hashes) in enumerate(self._keys.hashes(table)):
                 found[number].append(hashes)
         for key, parts in enumerate(found):
-            hashes = np.concatenate([np.zeros(0, np.uint64), *parts])
-            places = range_of(hashes, ranges)
-            order = np.argsort(places, kind="stable")
-            edges = np.searchsorted(places[order], np.arange(ranges + 1))
+            spread = np.sort(_spread(np.concatenate([np.zeros(0, np.uint64), *parts]), ranges))
+            is_third = np.zeros(len(spread), np.bool_)
+            is_third[2:] = spread[2:] == spread[:-2]
+            spread = spread[~is_third]
+            edges = np.searchsorted(spread, np.arange(ranges + 1, dtype=np.uint64) << _HALF)
             for place in np.flatnonzero(np.diff(edges)).tolist():
-                yield key, place, hashes[order[edges[place] : edges[place + 1]]]
+                yield key, place, spread[edges[place] : edges[place + 1]].astype(np.uint32)
 
-    def suspects(self, wanted: Sequence[Numbers]) -> pa.Table:
+    def suspects(self, wanted: Sequence[Mapping[int, Hashes]], ranges: int) -> pa.Table:
         """Return the rows with a key among those that repeat: their keys, their ordinals, their numbers in the shard.
 
         Args:
-            wanted: of each key the hashes that repeat.
+            wanted: of each key, by range, the hashes that repeat.
+            ranges: how many there are.
         """
+        repeat = [
+            np.sort(np.concatenate([np.zeros(0, np.uint64), *(_joined(place, those) for place, those in by.items())]))
+            for by in wanted
+        ]
         found = []
         first = 0
         for table in self._tables():
             suspect = np.zeros(table.num_rows, np.bool_)
-            for (rows, hashes), those in zip(self._keys.hashes(table), wanted, strict=True):
-                suspect[rows[np.isin(hashes, those)]] = True
+            for (rows, hashes), those in zip(self._keys.hashes(table), repeat, strict=True):
+                suspect[rows[_among(_spread(hashes, ranges), those)]] = True
             rows = np.flatnonzero(suspect)
             found.append(table.take(pa.array(rows)).append_column(ROW, pa.array(first + rows)))
             first += table.num_rows
@@ -88,27 +104,55 @@ class ShardKeys:
             yield 0, rows
             return
         ((_, hashes),) = self._keys.hashes(rows)
-        groups = range_of(hashes, _GROUPS)
+        groups = (_spread(hashes, _GROUPS) >> _HALF).astype(np.int64)
         for group in np.unique(groups).tolist():
             yield group, rows.filter(pa.array(groups == group))
 
 
-def range_of(hashes: Numbers, ranges: int) -> Ints:
-    """Return in which of so many ranges each hash lies."""
+def _spread(hashes: Numbers, ranges: int) -> Numbers:
+    """Return for each hash its range in the upper half, and of the hash itself half of its bits in the lower."""
     # A key that is one integer is its own hash: as it is, it would be anything but spread.
-    found: Ints = (((mix(hashes) >> _HALF) * np.uint64(ranges)) >> _HALF).astype(np.int64)
+    mixed = mix(hashes)
+    return (((mixed >> _HALF) * np.uint64(ranges)) & _UPPER) | (mixed & _LOWER)
+
+
+def _joined(place: int, hashes: Hashes) -> Numbers:
+    return hashes.astype(np.uint64) | np.uint64(place << 32)
+
+
+def _among(values: npt.NDArray[Any], ordered: npt.NDArray[Any]) -> Bools:
+    """Say which values stand in an ordered array."""
+    if not len(ordered):
+        return np.zeros(len(values), np.bool_)
+    found: Bools = ordered[np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)] == values
     return found
 
 
-def repeating(hashes: Sequence[Numbers]) -> list[Numbers]:
+def repeating(hashes: Sequence[Hashes]) -> list[Hashes]:
     """Return of each shard's hashes those that stand more than once in all of them.
 
     Args:
-        hashes: of one range, by shard.
+        hashes: of one range, by shard, in order.
     """
-    whole = np.concatenate(hashes)
-    twice = np.unique(whole[repeated(whole)])
-    return [np.unique(those[np.isin(those, twice)]) for those in hashes]
+    whole = np.sort(np.concatenate(hashes))
+    twice = np.unique(whole[1:][whole[1:] == whole[:-1]])
+    return [twice[_among(twice, those)] for those in hashes]
+
+
+def settle(dataset: Dataset, suspects: pa.Table) -> tuple[Ints, pa.Table]:
+    """Return the numbers of a shard's rows that are duplicates whatever other shards have, and the other suspects.
+
+    So one key that very many rows have is one row of each shard to whoever compares the shards. With more keys than
+    one there are no such rows: a row that loses to another by one key may itself be what that one's twin loses to.
+
+    Args:
+        dataset: says what the keys are, and which of several rows stays.
+        suspects: see `ShardKeys.suspects`.
+    """
+    if len(key_sets(dataset)) > 1:
+        return np.zeros(0, np.int64), suspects
+    (lost,) = losers(dataset, [suspects])
+    return lost, suspects.filter(pa.array(~np.isin(suspects.column(ROW).to_numpy(), lost)))
 
 
 def losers(dataset: Dataset, suspects: Sequence[pa.Table]) -> list[Ints]:

@@ -118,10 +118,17 @@ def _check_place(uri: str, buckets: set[str], where: str) -> None:
         raise BadRequest("bad_request", message, where)
 
 
-def transform_batch(request: TransformRequest, dataset: Dataset, store: Store, secrets: Secrets) -> bytes:
-    """Transform one batch, file after file, and return the manifest that was published."""
+def transform_batch(
+    request: TransformRequest, dataset: Dataset, store: Store, secrets: Secrets, output: str = ""
+) -> bytes:
+    """Transform one batch, file after file, and return the manifest that was published.
+
+    Args:
+        output: where its parts go; below the request's path, unless somebody else may be writing there.
+    """
     from include.engine.run import transform
 
+    output = output or request.output
     chosen = _selection(request.chosen, store)
     there = [pinned for pinned in request.inputs if chosen is None or pinned.file_id not in chosen.kept]
     store.check(there)
@@ -137,9 +144,9 @@ def transform_batch(request: TransformRequest, dataset: Dataset, store: Store, s
         store.check(there)
         for name in (*manifest.good, *manifest.quarantine):
             with boundary("function.part"):
-                store.write(request.output + name, out / name)
+                store.write(output + name, out / name)
         with boundary("function.manifest"):
-            return store.publish(request.manifest, published_manifest(manifest, request.output))
+            return store.publish(request.manifest, published_manifest(manifest, output))
 
 
 @contextmanager

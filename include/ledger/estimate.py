@@ -29,9 +29,10 @@ FUNCTION_VCPUS, FUNCTION_GIB = 2, 1.0
 # The call of a function is given up after this long.
 FUNCTION_MOST_SECONDS = 3_600.0
 
-# Assumed, not measured: workers like e2-standard-2, minutes until a machine and its container are up, so many workers
-# that each has ten minutes of work, and text that is a quarter as long compressed.
-WORKER_VCPUS, WORKER_GB = 2, 8.0
+# The workers' machines; jobs are begun with these.
+MACHINE, WORKER_VCPUS, WORKER_GB = "e2-standard-2", 2, 8.0
+# Assumed, not measured: minutes until a machine and its container are up, so many workers that each has ten minutes of
+# work, and text that is a quarter as long compressed.
 WORKER_START_SECONDS = 180.0
 WORKER_SECONDS, MOST_WORKERS = 600.0, 10
 INFLATED = 4

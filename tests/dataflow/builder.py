@@ -118,26 +118,28 @@ def by_steps(wanted: Job, ranges: Sequence[Range], doing: Any = None) -> str:
     shards = doing.resolve(doing.scout(one) for one in ranges)
     results = {number: doing.read(number, shard) for number, shard in shards}
     lost: dict[int, list[bytes]] = defaultdict(list)
-    for suspects in _suspects(doing, results).values():
+    for suspects in _suspects(doing, results, lost).values():
         for number, rows in doing.losers(suspects):
             lost[number].append(rows)
     doing.finish((number, result, doing.thin(number, result, lost[number])) for number, result in results.items())
     return ""
 
 
-def _suspects(doing: Any, results: dict[int, Any]) -> dict[int, list[tuple[int, bytes]]]:
+def _suspects(doing: Any, results: dict[int, Any], lost: dict[int, list[bytes]]) -> dict[int, list[tuple[int, bytes]]]:
     told: dict[tuple[int, int], list[tuple[int, bytes]]] = defaultdict(list)
     if key_sets(doing.dataset):
         for number, result in results.items():
             for place, hashes in doing.hashes(number, result, len(results)):
                 told[place].append(hashes)
-    asked: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
-    for (key, _), hashes_ in told.items():
-        for number, repeated in doing.repeating(key, hashes_):
+    asked: dict[int, list[tuple[int, int, bytes]]] = defaultdict(list)
+    for (key, range_), hashes_ in told.items():
+        for number, repeated in doing.repeating(key, range_, hashes_):
             asked[number].append(repeated)
     groups: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
     for number, repeated_ in asked.items():
-        for group, rows in doing.suspects(number, results[number], repeated_):
+        own, found = doing.suspects(number, results[number], repeated_, len(results))
+        lost[number].append(own)
+        for group, rows in found:
             groups[group].append(rows)
     return groups
 

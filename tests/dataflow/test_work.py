@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import tempfile
 from collections.abc import Iterable
@@ -14,9 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.dataflow.work import StepFailed, Worker
+from include.dataflow.work import Job, StepFailed, Worker, telling
 from include.engine.errors import AccountingError
+from include.engine.mask import Secrets
 from include.engine.shards import Range
+from include.functions.failures import Unavailable, Unworkable
 from include.spec.dataset import Dataset
 from tests.dataflow.builder import FolderStore, by_steps, job, result
 from tests.dataflow.through import same
@@ -194,13 +197,76 @@ def test_steps_that_are_done_twice_give_what_they_gave_once(tmp_path: Path) -> N
 def test_a_step_that_fails_tells_why_where_the_manifest_would_be(tmp_path: Path) -> None:
     wanted = job(CSV["one key"], numbered(10), tmp_path)
     os.remove(tmp_path / "landing" / "0")
-    doing = Worker(wanted)
-    with pytest.raises(StepFailed, match="internal: FileNotFoundError") as failed, doing.telling():
-        doing.whole()
+    with pytest.raises(StepFailed, match="internal: FileNotFoundError") as failed, telling(wanted):
+        Worker(wanted).whole()
     told = (tmp_path / "work/things/batch/attempt-1/failure.json").read_text()
     assert '"code":"internal"' in told
     assert "landing" not in told
     assert failed.value.__suppress_context__, "what Beam logs of it quotes nothing"
+
+
+def told(wanted: Job, root: Path, *failures: Exception) -> str:
+    """Fail so, one after the other; returns the code that is told."""
+    for failure in failures:
+        with pytest.raises(StepFailed), telling(wanted):
+            raise failure
+    content = json.loads((root / "work/things/batch/attempt-1/failure.json").read_text())
+    return str(content["error"]["code"])
+
+
+def test_the_last_failure_is_told_unless_an_earlier_one_was_for_good(tmp_path: Path) -> None:
+    wanted = job(CSV["one key"], numbered(10), tmp_path)
+    away, full = Unavailable("storage_unavailable", "away"), Unavailable("out_of_space", "full")
+    assert told(wanted, tmp_path, away, full) == "out_of_space"
+    assert told(wanted, tmp_path, Unworkable("bad_rule", "no")) == "bad_rule"
+    assert told(wanted, tmp_path, away) == "bad_rule"
+
+
+def test_a_worker_without_its_keys_says_so(tmp_path: Path) -> None:
+    from include.dataflow.pipeline import Step
+
+    def no_key(_mask: str, _raw: str) -> Secrets:
+        raise Unworkable("missing_secret", "the secret cannot be read", "projects/p/secrets/mask/versions/3")
+
+    wanted = dataclasses.replace(job(CSV["one key"], numbered(10), tmp_path), keys=no_key)
+    with pytest.raises(StepFailed, match="missing_secret"):
+        list(Step(wanted, lambda doing, _: doing.whole()).process(""))
+    assert "projects/p/secrets/mask" in (tmp_path / "work/things/batch/attempt-1/failure.json").read_text()
+
+
+def test_a_file_that_is_read_whole_twice_is_published_once(tmp_path: Path) -> None:
+    wanted = job(CSV["one key"], numbered(100), tmp_path)
+    one, other = Worker(wanted), Worker(wanted)
+    one.whole()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    other.whole()
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    # Two at once: whoever publishes second has written nothing below the other's path.
+    manifest = FolderStore(tmp_path).path(one.request.manifest)
+    published = manifest.read_bytes()
+    manifest.unlink()
+    other.whole()
+    assert all(path.read_bytes() == content for path, content in before.items() if path != manifest)
+    assert json.loads(manifest.read_bytes())["good"] != json.loads(published)["good"]
+
+
+@pytest.mark.parametrize(("keep", "stays"), [("first", "row 0"), ("last", "row 2999")])
+def test_a_key_that_all_rows_have_is_one_row_of_each_shard_to_the_others(keep: str, stays: str, tmp_path: Path) -> None:
+    spec = dataset(ID, NAME, load={"table": "a.things", "mode": "append", "keep": keep}, **MORE)
+    content = lines("id,name", *(f"7,row {number}" for number in range(3000)))
+    wanted = job(spec, content, tmp_path, shard_bytes=len(content) // 4)
+    doing = Worker(wanted)
+    results = {number: doing.read(number, shard) for number, shard in doing.resolve(map(doing.scout, doing.ranges()))}
+    hashes = [told for number, result_ in results.items() for told in doing.hashes(number, result_, 4)]
+    assert [len(data) for _, (_, data) in hashes] == [8] * len(results)  # twice, of four bytes
+    ((key, place),) = {where for where, _ in hashes}
+    repeated = dict(doing.repeating(key, place, [one for _, one in hashes]))
+    for number, result_ in results.items():
+        lost, groups = doing.suspects(number, result_, [repeated[number]], 4)
+        assert (len(groups), len(lost) // 8) == (1, result_.good - 1)
+    by_steps(wanted, doing.ranges())
+    found = result(wanted, tmp_path)
+    assert ([row["name"] for row in found.good], found.manifest.duplicates) == ([stays], 2999)
 
 
 def test_shards_of_another_length_are_not_taken_for_these(tmp_path: Path) -> None:

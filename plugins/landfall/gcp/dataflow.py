@@ -22,6 +22,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 from include.breaker import Breaker
+from include.ledger.estimate import MACHINE
 from landfall.compat import TaskDeferred
 from landfall.errors import TerminalFailure, TransientFailure
 from landfall.gcp.calls import Calls
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOCAL = "local"
-DONE = "JOB_STATE_DONE"
+DONE, FAILED = "JOB_STATE_DONE", "JOB_STATE_FAILED"
 # Seconds between two looks of the triggerer at a job that takes minutes at least.
 _POLL = 30
 # Of a label's value: https://cloud.google.com/compute/docs/labeling-resources#requirements
@@ -73,6 +74,8 @@ def job_of(large: LargeBatch) -> Job:
     if settings.dataflow == LOCAL:
         return beam_process.ProcessJob(large, beam_process.PROGRAM)
     needed = {"dataflow": settings.dataflow, "dataflow_region": settings.dataflow_region}
+    # Of the keys the plan was made with; the function has them in its environment, a job reads them from their secrets.
+    needed |= {f"{kind}_key_secret": getattr(settings, f"{kind}_key_secret") for kind in large.plan.keys}
     missing = [f"LANDFALL_{name.upper()}" for name, value in needed.items() if not value]
     if missing:
         message = f"batch {large.batch.number} is for Dataflow, and {' and '.join(missing)} is not set"
@@ -113,6 +116,26 @@ class DataflowJob:
                 return self._begun(number, job["id"])
             log.info("job %s has ended without a manifest (%s)", self.name(number), job["currentState"])
         raise AssertionError("numbers do not end")
+
+    def answer(self, told: str) -> dict[str, Any]:
+        """Return what the newest job published, once the triggerer has told of its end, or that it lost sight of it.
+
+        Args:
+            told: what the triggerer said.
+
+        Raises:
+            TerminalFailure, TransientFailure: the job published nothing.
+        """
+        number = self._large.last()
+        result = self._large.result(number)
+        if result is not None:
+            return result
+        job = self._find(number)
+        if job is not None and not _has_ended(job):
+            message = f"job {self.name(number)} is still active ({job['currentState']}), and was not seen to the end"
+            raise TransientFailure(f"{message}: {told}", files=self._large.uris)
+        # What was told beside the manifest is why a job failed; one that somebody cancelled may have got over it.
+        return self._large.answer(number, told, has_failed=job is None or job["currentState"] == FAILED)
 
     def kill(self) -> None:
         """Leave the job alone: the next try attaches to it, and who wants it stopped cancels it on Dataflow."""
@@ -187,6 +210,7 @@ class DataflowJob:
             "serviceAccountEmail": settings.dataflow_account,
             "subnetwork": settings.dataflow_subnetwork,
             "ipConfiguration": "WORKER_IP_PRIVATE",
+            "machineType": MACHINE,
             "maxWorkers": settings.dataflow_workers,
             "tempLocation": f"{work}/temp",
             "stagingLocation": f"{work}/staging",

@@ -77,28 +77,30 @@ class LargeBatch:
         except FunctionFailure as error:
             raise self._blamed(failure_told(error.body.model_dump(), f"{request.manifest}:")) from error
 
-    def answer(self, number: int, otherwise: str) -> dict[str, Any]:
+    def answer(self, number: int, otherwise: str, *, has_failed: bool = True) -> dict[str, Any]:
         """Return what a job published that has ended.
 
         Args:
             number: the job's.
             otherwise: what is known of its end, for the failure where the job itself says nothing.
+            has_failed: what it says in `failure.json` is why it ended.
 
         Raises:
             TerminalFailure, TransientFailure: it published nothing; as the job says in `failure.json`.
         """
         result = self.result(number)
         if result is None:
-            raise self._failure(number, otherwise)
+            raise self._failure(number, otherwise, has_failed=has_failed)
         return result
 
-    def _failure(self, number: int, otherwise: str) -> Failure:
+    def _failure(self, number: int, otherwise: str, *, has_failed: bool) -> Failure:
         from landfall.gcp.classify.function import failure_told
 
         uri = self.place(number) + FAILURE
         told = None
-        with suppress(Missing, ValueError):  # it was killed, or never came so far
-            told = failure_told(json.loads(self.site.storage.read(uri)), f"job {number} of the batch failed:")
+        if has_failed:
+            with suppress(Missing, ValueError):  # it was killed, or never came so far
+                told = failure_told(json.loads(self.site.storage.read(uri)), f"job {number} of the batch failed:")
         return self._blamed(told or TransientFailure(f"job {number} of the batch left no manifest: {otherwise}"))
 
     def _blamed(self, failure: Failure | None) -> Failure:

@@ -68,11 +68,12 @@ class TransformBatch(BaseOperator):
         Raises:
             TerminalFailure, TransientFailure: there is no manifest; why is noted for `load`.
         """
+        from landfall.gcp.dataflow import DataflowJob
         from landfall.gcp.large import LargeBatch
 
         site, plan, batch = self._planned()
-        large = LargeBatch(site, plan, batch)
-        return self._told(context, site, plan, batch, lambda: large.answer(large.last(), str(event.get("message", ""))))
+        job = DataflowJob(LargeBatch(site, plan, batch))
+        return self._told(context, site, plan, batch, lambda: job.answer(str(event.get("message", ""))))
 
     def on_kill(self) -> None:
         """End the process of a job that runs in one; a job on Dataflow runs on, and the next try attaches to it."""

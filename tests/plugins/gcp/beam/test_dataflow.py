@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -58,6 +59,7 @@ def test_a_job_is_begun_with_all_that_it_needs_and_no_key(dataflow: Dataflow, la
                 "serviceAccountEmail": "workers@p.iam.gserviceaccount.com",
                 "subnetwork": "regions/europe-west1/subnetworks/landfall",
                 "ipConfiguration": "WORKER_IP_PRIVATE",
+                "machineType": "e2-standard-2",
                 "maxWorkers": 7,
                 "tempLocation": "gs://landfall-work/_landfall/dataflow/temp",
                 "stagingLocation": "gs://landfall-work/_landfall/dataflow/staging",
@@ -201,6 +203,13 @@ def test_settings_that_are_missing_are_named(large: Any, monkeypatch: pytest.Mon
     assert "raise transform.dataflow_above" in str(caught.value)
 
 
+def test_a_key_that_a_job_could_not_read_is_named(dataflow: Dataflow, large: Any) -> None:
+    it = large()
+    it = replace(it, plan=it.plan.model_copy(update={"keys": {"mask": "a", "raw": "b"}}))
+    with pytest.raises(TerminalFailure, match="Dataflow, and LANDFALL_RAW_KEY_SECRET is not set"):
+        job_of(it)
+
+
 @pytest.fixture
 def task(dataflow: Dataflow, steps: Steps) -> Callable[[], tuple[TransformBatch, LargeBatch]]:
     """Return the task of a planned batch, and the batch."""
@@ -252,12 +261,27 @@ def test_a_task_that_resumes_reads_the_answer_of_the_newest_job(task: Any, dataf
     assert it.complete(context(), event={"status": "success"})["manifest"] == batch.place(2) + "manifest.json"
 
 
-def test_a_job_that_failed_says_why_and_the_note_for_load_is_written(task: Any) -> None:
-    it, batch = task()
-    deferred(it)
+def fail(batch: LargeBatch, dataflow: Dataflow, state: str) -> dict[str, Any]:
+    """Let a step of the newest job fail for good, and the job come to a state; returns what the triggerer says."""
     why = Unworkable("bad_rule", "derive.discount cannot run").body.model_dump_json().encode()
     batch.site.storage.write(batch.place(1) + "failure.json", why)
-    event = {"status": "error", "message": "Job with id 'x' is already in terminal state: JOB_STATE_FAILED"}
+    dataflow.jobs[-1]["currentState"] = f"JOB_STATE_{state}"
+    return {"status": "error", "message": f"Job with id 'x' is already in terminal state: JOB_STATE_{state}"}
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "CANCELLED"])
+def test_what_one_step_of_a_job_says_is_not_why_it_did_not_end(task: Any, dataflow: Dataflow, state: str) -> None:
+    it, batch = task()
+    deferred(it)
+    event = fail(batch, dataflow, state)
+    with pytest.raises(TransientFailure, match=state):
+        it.complete(context(), event=event)
+
+
+def test_a_job_that_failed_says_why_and_the_note_for_load_is_written(task: Any, dataflow: Dataflow) -> None:
+    it, batch = task()
+    deferred(it)
+    event = fail(batch, dataflow, "FAILED")
     with pytest.raises(TerminalFailure, match="bad_rule") as caught:
         it.complete(context(), event=event)
     assert caught.value.code == "bad_rule"
@@ -285,11 +309,14 @@ def seen(trigger: Any, states: list[str], monkeypatch: pytest.MonkeyPatch) -> di
 
 
 @pytest.mark.parametrize("end", ["FAILED", "CANCELLED", "DRAINED", "UPDATED"])
-def test_the_triggerer_sees_every_end_of_a_job(task: Any, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+def test_the_triggerer_sees_every_end_of_a_job(
+    task: Any, dataflow: Dataflow, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
     it, _ = task()
     paused = deferred(it)
     states = [f"JOB_STATE_{state}" for state in ("QUEUED", "PENDING", "RUNNING", end)]
     event = seen(paused.trigger, states, monkeypatch)
+    dataflow.jobs[-1]["currentState"] = states[-1]
     with pytest.raises(TransientFailure, match=f"left no manifest: .*JOB_STATE_{end}"):
         it.resume_execution(paused.method_name, {"event": event}, context())
 
