@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,7 +49,12 @@ class FolderStore:
 
     def write(self, uri: str, source: Path) -> None:
         self.path(uri).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, self.path(uri))
+        beside = self.path(uri).with_name(f".{uuid.uuid4().hex}")
+        try:
+            os.link(source, beside)  # nobody writes to a file again that was written
+        except OSError:  # another disk
+            shutil.copyfile(source, beside)
+        os.replace(beside, self.path(uri))
 
     def publish(self, uri: str, content: bytes) -> bytes:
         self.path(uri).parent.mkdir(parents=True, exist_ok=True)
