@@ -25,7 +25,6 @@ NAMESPACE = "landfall"
 HASH_RANGES = 256
 # Dataflow gives a worker's process a dozen threads; each shard that is read takes half a gigabyte.
 ONE_AT_A_TIME = "--number_of_worker_harness_threads=1"
-LOST = "lost"
 log = logging.getLogger(__name__)
 
 
@@ -65,9 +64,8 @@ def build(pipeline: beam.Pipeline, job: Job, why_whole: str) -> None:
         why_whole: why the file is not split; empty: it is.
     """
 
-    def step(name: str, do: Callable[[Worker, Any], Iterable[Any]], *also: str) -> Any:  # noqa: ANN401
-        done = beam.ParDo(Step(job, do))
-        return name >> (done.with_outputs(*also, main=name) if also else done)
+    def step(name: str, do: Callable[[Worker, Any], Iterable[Any]]) -> Any:  # noqa: ANN401
+        return name >> beam.ParDo(Step(job, do))
 
     if why_whole:
         pipeline | beam.Create([why_whole]) | step("read", _whole)
@@ -89,9 +87,8 @@ def _settled(results: Any, step: Callable[..., Any], ranges: int) -> Any:  # noq
     hashes = results | step("hashes", lambda doing, told: doing.hashes(*told, ranges))
     repeating = hashes | "by range" >> beam.GroupByKey() | step("repeating", _repeating)
     asked = {"result": results, "told": repeating} | "ask shards" >> beam.CoGroupByKey()
-    found = asked | step("suspects", lambda doing, told: _suspects(doing, told, ranges), LOST)
-    losers = found.suspects | "by group" >> beam.GroupByKey() | step("losers", _losers)
-    lost = (found[LOST], losers) | beam.Flatten()
+    suspects = asked | step("suspects", lambda doing, told: _suspects(doing, told, ranges))
+    lost = suspects | "by group" >> beam.GroupByKey() | step("losers", lambda doing, told: doing.losers(told[1]))
     answered = {"result": results, "lost": lost} | "answer shards" >> beam.CoGroupByKey()
     return answered | step("thin", _thin)
 
@@ -135,18 +132,11 @@ def _repeating(doing: Worker, element: tuple[tuple[int, int], Iterable[Any]]) ->
     return doing.repeating(key, place, told)
 
 
-def _suspects(doing: Worker, element: tuple[int, dict[str, list[Any]]], ranges: int) -> Iterator[Any]:
+def _suspects(doing: Worker, element: tuple[int, dict[str, list[Any]]], ranges: int) -> Iterable[Any]:
     number, found = element
-    if found["told"]:
-        lost, groups = doing.suspects(number, found["result"][0], found["told"], ranges)
-        if lost:
-            yield beam.pvalue.TaggedOutput(LOST, (number, lost))
-        yield from groups
-
-
-def _losers(doing: Worker, element: tuple[int, Iterable[Any]]) -> Iterable[Any]:
-    _, told = element
-    return doing.losers(told)
+    if not found["told"]:
+        return ()
+    return doing.suspects(number, found["result"][0], found["told"], ranges)
 
 
 def _thin(doing: Worker, element: tuple[int, dict[str, list[Any]]]) -> Iterator[Any]:

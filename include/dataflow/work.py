@@ -28,7 +28,7 @@ from include.engine.keys import key_sets
 from include.engine.merge import merge
 from include.engine.promised import Promised
 from include.engine.run import Limits, transform_shard
-from include.engine.shard_keys import Hashes, ShardKeys, losers, repeating, settle, without
+from include.engine.shard_keys import Hashes, ShardKeys, losers, repeating, without
 from include.engine.shard_result import ShardPart, ShardResult
 from include.engine.shards import Range, Scouted, Shard, ranges, resolve, scout, why_whole
 from include.functions.failures import FunctionFailure, InputMissing, Internal, explain
@@ -229,9 +229,8 @@ class Worker:
         Args:
             into: in how many ranges they are told.
         """
-        with self._kept_keys(result) as keys:
-            for key, place, hashes in keys.hashes(into):
-                yield (key, place), (number, hashes.tobytes())
+        for key, place, hashes in self._kept_keys(result).hashes(into):
+            yield (key, place), (number, hashes.tobytes())
 
     def repeating(self, key: int, place: int, told: Iterable[tuple[int, bytes]]) -> Iterator[Repeated]:
         """Yield for each shard the hashes of a key in a range of hashes that stand more than once in all shards."""
@@ -242,8 +241,8 @@ class Worker:
 
     def suspects(
         self, number: int, result: ShardResult, told: Iterable[tuple[int, int, bytes]], into: int
-    ) -> tuple[bytes, list[Suspects]]:
-        """Return which rows of a shard are duplicates of others of it, and those that may be of another shard's.
+    ) -> Iterator[Suspects]:
+        """Yield the rows of a shard that may be duplicates of others, or have some.
 
         Args:
             told: what `repeating` found of the shard, in all ranges.
@@ -252,10 +251,9 @@ class Worker:
         wanted: list[dict[int, Hashes]] = [{} for _ in range(self._keys)]
         for key, place, data in told:
             wanted[key][place] = np.frombuffer(data, np.uint32)
-        with self._kept_keys(result) as keys:
-            lost, rows = settle(self.dataset, keys.suspects(wanted, into))
-            groups = [(group, (number, _to_bytes(table))) for group, table in keys.grouped(rows)]
-        return lost.astype(np.int64).tobytes(), groups
+        keys = self._kept_keys(result)
+        rows = keys.suspects(wanted, into)
+        yield from ((group, (number, _to_bytes(table))) for group, table in keys.grouped(rows))
 
     def losers(self, suspects: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
         """Yield for each shard which of its rows are duplicates."""
@@ -342,10 +340,12 @@ class Worker:
         with tempfile.TemporaryDirectory(prefix="shard-", dir=self._folder.name) as folder:
             yield Path(folder)
 
-    @contextmanager
-    def _kept_keys(self, result: ShardResult) -> Iterator[ShardKeys]:
-        with Database(threads=1, memory_mb=self._limits.memory_mb) as database:
-            yield ShardKeys(self.dataset, [self._fetched(part.keys) for part in result.parts], database)
+    def _kept_keys(self, result: ShardResult) -> ShardKeys:
+        return ShardKeys(self.dataset, [self._fetched(part.keys) for part in result.parts], self._database)
+
+    @functools.cached_property
+    def _database(self) -> Database:
+        return Database(threads=1, memory_mb=self._limits.memory_mb)
 
 
 def _to_bytes(table: pa.Table) -> bytes:

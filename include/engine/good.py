@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 from include.engine.database import Database
 from include.engine.frame import Bools, Ints
 from include.engine.keys import Keys, key_columns, key_sets
-from include.engine.mask import Secrets
+from include.engine.mask import Secrets, hide
 from include.engine.part import Part
 from include.engine.settle import settle
 from include.engine.spool import FILE, ORDINAL, Spool
@@ -32,7 +33,9 @@ class GoodRows:
         database: works out hashes of keys.
         part_bytes: a part that is longer is followed by another.
         threads: with more than one, parts are written in a second thread.
-        settles: duplicates are looked for; else they stay, and the parts keep their keys for who looks for them.
+        is_shard: these are the rows of a shard: duplicates of those of others are looked for later, so the parts keep
+            their keys; so are all, where a row has several keys. One that loses by one of them to a row of another
+            shard would not be what a row of its own loses to by another.
     """
 
     def __init__(
@@ -45,15 +48,16 @@ class GoodRows:
         *,
         part_bytes: int,
         threads: int,
-        settles: bool = True,
+        is_shard: bool = False,
     ) -> None:
         self._keep = dataset.pipeline.load.keep
-        self._keys = Keys(key_sets(dataset) if settles else [], database)
+        sets = key_sets(dataset)
+        self._keys = Keys([] if is_shard and len(sets) > 1 else sets, database)
+        self._hide = functools.partial(hide, dataset=dataset, secrets=secrets) if is_shard else None
         self._spool = Spool(out / SPOOL, dataset)
         self._parts = GoodParts(
             out, dataset, file_ids, secrets,
-            keys=self._keys.columns if settles else key_columns(key_sets(dataset)),
-            keeps_keys=not settles, part_bytes=part_bytes, threads=threads,
+            keys=key_columns(sets), keeps_keys=is_shard, part_bytes=part_bytes, threads=threads,
         )  # fmt: skip
         self._held = np.zeros(len(file_ids), np.bool_)
         self._counts = np.zeros(len(file_ids), np.int64)
@@ -100,7 +104,7 @@ class GoodRows:
         wanted = np.flatnonzero(good)[admitted]
         files, ordinals = files[admitted], ordinals[admitted]
         self._counts += np.bincount(files, minlength=len(self._counts))
-        suspects = self._keys.suspects(_those(wanted, typed.select(self._keys.columns)))
+        suspects = self._keys.suspects(self._as_kept(_those(wanted, typed.select(self._keys.columns))))
         if suspects.any():
             self._spool.add(_placed(_those(wanted[suspects], typed), files[suspects], ordinals[suspects]))
             wanted, files, ordinals = wanted[~suspects], files[~suspects], ordinals[~suspects]
@@ -117,7 +121,8 @@ class GoodRows:
             evolved: names of columns that the contract does not know.
         """
         self._parts.end()
-        settled = settle(self._keys, self._spool, self._parts.parts, held=self._held, keep=self._keep)
+        waiting = self._as_kept(self._spool.read([*self._keys.columns, FILE, ORDINAL]))
+        settled = settle(self._keys, waiting, self._parts.parts, held=self._held, keep=self._keep)
         first = 0
         for batch in self._spool.batches():
             stays = settled.stays[first : first + batch.num_rows]
@@ -125,6 +130,10 @@ class GoodRows:
             self._parts.add(pa.Table.from_batches([batch]).filter(pa.array(stays)))
         self._parts.finish(settled.lost, evolved)
         self.duplicates += np.bincount(settled.files, minlength=len(self.duplicates))
+
+    def _as_kept(self, rows: pa.Table) -> pa.Table:
+        """Return rows as the parts keep their keys: there, what is masked is hashed."""
+        return self._hide(rows) if self._hide else rows
 
     def close(self) -> None:
         """Leave no scratch file and no thread behind."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -76,7 +77,7 @@ class Part:
         self.rows += table.num_rows
         if source is not None:
             self._files.append(np.unique(source.column(FILE).to_numpy(), return_counts=True))
-        if self._keys is not None and source is not None:
+        if self._keys is not None and source is not None and source.num_rows:
             keys = source.select(self._asked).combine_chunks()
             if self._keys_writer is None:
                 options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
@@ -106,22 +107,24 @@ class Part:
         """Yield its row groups."""
         return groups_of(self.path)
 
-    def keep(self, groups: Iterable[pa.Table], stays: Bools) -> None:
+    def keep(self, groups: Iterable[pa.Table], stays: Bools, sources: Iterable[pa.Table] = ()) -> None:
         """Write some rows of another part, which has perhaps fewer columns.
 
         Args:
             groups: its row groups.
             stays: which of its rows.
+            sources: its `key_groups`, if this part is to be asked for its keys.
         """
         first = 0
-        for table in groups:
+        for table, source in zip_longest(groups, sources):
             wanted = stays[first : first + table.num_rows]
             first += table.num_rows
             columns = [
                 table.column(field.name) if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
                 for field in self.schema
             ]
-            self.write(_those(pa.table(columns, schema=self.schema), wanted))
+            kept = _those(pa.table(columns, schema=self.schema), wanted)
+            self.write(kept, None if source is None else _those(source, wanted))
         self.close()
 
     def key_groups(self, columns: list[str]) -> Iterator[pa.Table]:

@@ -189,10 +189,9 @@ class _Batch:
             dataset, block=limits.block, inflated_limit=limits.inflated, progress=self._tell_progress
         )
         self._quarantine = Quarantine(out / "quarantine-00000.parquet", secrets, secret=bool(dataset.pipeline.mask))
-        is_shard = any(item.shard for item in inputs)
         self._good = GoodRows(
             dataset, out, [item.file_id for item in inputs], secrets, database,
-            part_bytes=limits.part, threads=limits.threads, settles=not is_shard,
+            part_bytes=limits.part, threads=limits.threads, is_shard=any(item.shard for item in inputs),
         )  # fmt: skip
         self._evolution = Evolution()
         self._ended: list[FileState] = []
@@ -332,6 +331,7 @@ class _Batch:
             failed=state.failed,
             unreadable=state.unreadable,
             filtered=state.filtered,
+            duplicates=int(self._good.duplicates.sum()),
             wide=state.wide,
             size=state.bytes,
             parts=tuple(ShardPart(part.path.name, part.rows, part.keys_name) for part in self._good.parts),

@@ -11,7 +11,7 @@ import pyarrow as pa
 from include.engine.frame import Bools, Ints
 from include.engine.keys import Keys, duplicates
 from include.engine.part import Part
-from include.engine.spool import FILE, ORDINAL, Spool
+from include.engine.spool import FILE, ORDINAL
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Settled:
 
 def settle(
     keys: Keys,
-    spool: Spool,
+    suspects: pa.Table,
     parts: list[Part],
     *,
     held: Bools,
@@ -41,12 +41,11 @@ def settle(
 
     Args:
         keys: what the rows' keys are.
-        spool: the suspects.
+        suspects: the keys of the rows that wait, their files and their ordinals.
         parts: the other rows.
         held: which files are held; their rows count for nothing, and none is in a part.
         keep: which of several rows stays.
     """
-    suspects = spool.read([*keys.columns, FILE, ORDINAL])
     stays = ~held[suspects.column(FILE).to_numpy()]
     if not stays.any():
         return Settled(stays)

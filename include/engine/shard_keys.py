@@ -139,22 +139,6 @@ def repeating(hashes: Sequence[Hashes]) -> list[Hashes]:
     return [twice[_among(twice, those)] for those in hashes]
 
 
-def settle(dataset: Dataset, suspects: pa.Table) -> tuple[Ints, pa.Table]:
-    """Return the numbers of a shard's rows that are duplicates whatever other shards have, and the other suspects.
-
-    So one key that very many rows have is one row of each shard to whoever compares the shards. With more keys than
-    one there are no such rows: a row that loses to another by one key may itself be what that one's twin loses to.
-
-    Args:
-        dataset: says what the keys are, and which of several rows stays.
-        suspects: see `ShardKeys.suspects`.
-    """
-    if len(key_sets(dataset)) > 1:
-        return np.zeros(0, np.int64), suspects
-    (lost,) = losers(dataset, [suspects])
-    return lost, suspects.filter(pa.array(~np.isin(suspects.column(ROW).to_numpy(), lost)))
-
-
 def losers(dataset: Dataset, suspects: Sequence[pa.Table]) -> list[Ints]:
     """Return of each shard's suspects the numbers of those rows that are duplicates.
 

@@ -26,11 +26,12 @@ class ShardPart:
 
 @dataclass(frozen=True, slots=True)
 class ShardResult:
-    """The records of a shard; nothing is decided on their file, and duplicates are among the rows.
+    """The records of a shard; nothing is decided on their file, and duplicates of other shards' are among the rows.
 
     Args:
         records: physical records; a header and blank lines are none.
         failed, unreadable, filtered, wide: see `include.engine.files.FileState`.
+        duplicates: good rows that others of the shard have in their place.
         size: bytes of the file.
         parts: the good rows, in the order of the file.
         quarantine: names of the Parquet files of quarantined records.
@@ -44,6 +45,7 @@ class ShardResult:
     failed: int
     unreadable: int
     filtered: int
+    duplicates: int
     wide: int
     size: int
     parts: tuple[ShardPart, ...]
@@ -56,7 +58,7 @@ class ShardResult:
     @property
     def good(self) -> int:
         """Good rows, duplicates among them."""
-        return sum(part.rows for part in self.parts)
+        return self.duplicates + sum(part.rows for part in self.parts)
 
     def to_json(self) -> bytes:
         """Return the result as JSON."""

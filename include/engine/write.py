@@ -217,9 +217,10 @@ class GoodParts:
         stays[gone if gone is not None else []] = False
         if not stays.any():
             return
-        new = self._new_part(schema, part.repetitive, scratch=False)
+        new = self._new_part(schema, part.repetitive, scratch=self._keeps_keys)
         groups = part.groups()
-        new.keep(ahead(groups) if self._worker else groups, stays)
+        keys = part.key_groups([name for name in self._keys if name != ORDINAL]) if self._keeps_keys else ()
+        new.keep(ahead(groups) if self._worker else groups, stays, keys)
 
     def close(self) -> None:
         """Stop, whatever was written."""

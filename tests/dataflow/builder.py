@@ -125,14 +125,14 @@ def by_steps(wanted: Job, ranges: Sequence[Range], doing: Any = None) -> str:
     shards = doing.resolve(doing.scout(one) for one in ranges)
     results = {number: doing.read(number, shard) for number, shard in shards}
     lost: dict[int, list[bytes]] = defaultdict(list)
-    for suspects in _suspects(doing, results, lost).values():
+    for suspects in _suspects(doing, results).values():
         for number, rows in doing.losers(suspects):
             lost[number].append(rows)
     doing.finish((number, result, doing.thin(number, result, lost[number])) for number, result in results.items())
     return ""
 
 
-def _suspects(doing: Any, results: dict[int, Any], lost: dict[int, list[bytes]]) -> dict[int, list[tuple[int, bytes]]]:
+def _suspects(doing: Any, results: dict[int, Any]) -> dict[int, list[tuple[int, bytes]]]:
     told: dict[tuple[int, int], list[tuple[int, bytes]]] = defaultdict(list)
     if key_sets(doing.dataset):
         for number, result in results.items():
@@ -144,9 +144,7 @@ def _suspects(doing: Any, results: dict[int, Any], lost: dict[int, list[bytes]])
             asked[number].append(repeated)
     groups: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
     for number, repeated_ in asked.items():
-        own, found = doing.suspects(number, results[number], repeated_, len(results))
-        lost[number].append(own)
-        for group, rows in found:
+        for group, rows in doing.suspects(number, results[number], repeated_, len(results)):
             groups[group].append(rows)
     return groups
 

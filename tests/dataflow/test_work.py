@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from include.dataflow.work import Job, StepFailed, Worker, telling
 from include.engine.errors import AccountingError
 from include.engine.mask import Secrets
+from include.engine.run import Limits
 from include.engine.shards import Range
 from include.functions.failures import Unavailable, Unworkable
 from include.spec.dataset import Dataset
@@ -258,15 +259,27 @@ def test_a_key_that_all_rows_have_is_one_row_of_each_shard_to_the_others(keep: s
     doing = Worker(wanted)
     results = {number: doing.read(number, shard) for number, shard in doing.resolve(map(doing.scout, doing.ranges()))}
     hashes = [told for number, result_ in results.items() for told in doing.hashes(number, result_, 4)]
-    assert [len(data) for _, (_, data) in hashes] == [8] * len(results)  # twice, of four bytes
-    ((key, place),) = {where for where, _ in hashes}
-    repeated = dict(doing.repeating(key, place, [one for _, one in hashes]))
-    for number, result_ in results.items():
-        lost, groups = doing.suspects(number, result_, [repeated[number]], 4)
-        assert (len(groups), len(lost) // 8) == (1, result_.good - 1)
+    assert [len(data) for _, (_, data) in hashes] == [4] * len(results)
+    assert [result_.duplicates for result_ in results.values()] == [result_.good - 1 for result_ in results.values()]
     by_steps(wanted, doing.ranges())
     found = result(wanted, tmp_path)
     assert ([row["name"] for row in found.good], found.manifest.duplicates) == ([stays], 2999)
+
+
+@pytest.mark.parametrize("name", ["the last stays", "a masked key"])
+def test_a_row_that_was_written_before_its_twin_came_is_taken_out_of_its_shard(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.dataflow.work.Limits", lambda: Limits(block=1024))
+    ids = [*range(1000), *range(500), *range(2000, 3000), *range(2500, 3000), *range(400, 600)]
+    content = lines("id,name", *(f"{number},name {number:04}" for number in ids))
+    wanted = job(CSV[name], content, tmp_path, shard_bytes=len(content) // 2)
+    doing = Worker(wanted)
+    by_steps(wanted, doing.ranges(), doing)
+    parts = [json.loads(path.read_text()) for path in tmp_path.rglob("result.json")]
+    assert sum(part["duplicates"] for part in parts) == 1000
+    assert len(list(tmp_path.rglob("parts.json"))) == 1, "and of those of another shard"
+    same(result(wanted, tmp_path), run(CSV[name], tmp_path / "whole", content))
 
 
 def test_shards_of_another_length_are_not_taken_for_these(tmp_path: Path) -> None:
