@@ -30,7 +30,6 @@ class Part:
         keys: a scratch file of the keys' columns as they came, where the part does not have them so.
         asked: these columns.
         is_plain: a reader finds Parquet's types alone, and nothing of how Arrow held the rows that were written.
-        is_draft: it is probably written again soon: compressing it would take as long as all the rest of writing it.
     """
 
     def __init__(
@@ -42,7 +41,6 @@ class Part:
         asked: Sequence[str] = (),
         *,
         is_plain: bool = False,
-        is_draft: bool = False,
     ) -> None:
         self.path, self.schema, self.repetitive = path, schema, repetitive
         self.rows = 0
@@ -51,9 +49,8 @@ class Part:
         self._sink = pa.OSFile(str(path), "wb")
         # Whoever loads a part reads all of it: minima and maxima would only cost.
         self._writer = pq.ParquetWriter(
-            self._sink, schema, use_dictionary=repetitive, write_statistics=False, store_schema=not is_plain,
-            compression="none" if is_draft else "snappy",
-        )  # fmt: skip
+            self._sink, schema, use_dictionary=repetitive, write_statistics=False, store_schema=not is_plain
+        )
         self._keys_writer: pa.ipc.RecordBatchFileWriter | None = None
 
     @property

@@ -187,8 +187,7 @@ class GoodParts:
         number, self._made = self._made, self._made + 1
         name = f"keys-{number:05}.arrow" if self._keeps_keys else f".keys-{number:05}.arrow"
         keys = self._out / name if self._keys and scratch else None
-        path, is_draft = self._out / f"good-{number:05}.parquet", self._keeps_keys and bool(self._keys)
-        part = Part(path, schema, repetitive, keys, self._keys, is_draft=is_draft)
+        part = Part(self._out / f"good-{number:05}.parquet", schema, repetitive, keys, self._keys)
         self.parts.append(part)
         return part
 
