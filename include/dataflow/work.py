@@ -88,7 +88,7 @@ def telling(job: Job) -> Iterator[None]:
         failure = explain(error)
         if isinstance(failure, Internal):
             Log({}).write_defect(error)
-        with suppress(FunctionFailure):  # the failure itself is not hidden by another
+        with suppress(Exception):  # what goes wrong now is not why the step failed
             _tell(job, failure)
         raise StepFailed(f"{failure.code}: {failure.message}") from None
 

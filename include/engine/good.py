@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,9 +32,9 @@ class GoodRows:
         database: works out hashes of keys.
         part_bytes: a part that is longer is followed by another.
         threads: with more than one, parts are written in a second thread.
-        is_shard: these are the rows of a shard: duplicates of those of others are looked for later, so the parts keep
-            their keys; so are all, where a row has several keys. One that loses by one of them to a row of another
-            shard would not be what a row of its own loses to by another.
+        is_shard: these are a shard's rows: duplicates of other shards' are looked for later, so the parts keep their
+            keys. With several keys none is settled here: a row that loses by one of them to a row of another shard is
+            not what a row of its own shard loses to by another.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class GoodRows:
         self._keep = dataset.pipeline.load.keep
         sets = key_sets(dataset)
         self._keys = Keys([] if is_shard and len(sets) > 1 else sets, database)
-        self._hide = functools.partial(hide, dataset=dataset, secrets=secrets) if is_shard else None
+        self._dataset, self._secrets, self._is_shard = dataset, secrets, is_shard
         self._spool = Spool(out / SPOOL, dataset)
         self._parts = GoodParts(
             out, dataset, file_ids, secrets,
@@ -104,7 +103,7 @@ class GoodRows:
         wanted = np.flatnonzero(good)[admitted]
         files, ordinals = files[admitted], ordinals[admitted]
         self._counts += np.bincount(files, minlength=len(self._counts))
-        suspects = self._keys.suspects(self._as_kept(_those(wanted, typed.select(self._keys.columns))))
+        suspects = self._keys.suspects(_those(wanted, typed.select(self._keys.columns)))
         if suspects.any():
             self._spool.add(_placed(_those(wanted[suspects], typed), files[suspects], ordinals[suspects]))
             wanted, files, ordinals = wanted[~suspects], files[~suspects], ordinals[~suspects]
@@ -121,7 +120,9 @@ class GoodRows:
             evolved: names of columns that the contract does not know.
         """
         self._parts.end()
-        waiting = self._as_kept(self._spool.read([*self._keys.columns, FILE, ORDINAL]))
+        waiting = self._spool.read([*self._keys.columns, FILE, ORDINAL])
+        if self._is_shard:  # in the keys that its parts keep, what is masked is hashed
+            waiting = hide(waiting, self._dataset, self._secrets)
         settled = settle(self._keys, waiting, self._parts.parts, held=self._held, keep=self._keep)
         first = 0
         for batch in self._spool.batches():
@@ -130,10 +131,6 @@ class GoodRows:
             self._parts.add(pa.Table.from_batches([batch]).filter(pa.array(stays)))
         self._parts.finish(settled.lost, evolved)
         self.duplicates += np.bincount(settled.files, minlength=len(self.duplicates))
-
-    def _as_kept(self, rows: pa.Table) -> pa.Table:
-        """Return rows as the parts keep their keys: there, what is masked is hashed."""
-        return self._hide(rows) if self._hide else rows
 
     def close(self) -> None:
         """Leave no scratch file and no thread behind."""

@@ -74,7 +74,7 @@ class Part:
         self.rows += table.num_rows
         if source is not None:
             self._files.append(np.unique(source.column(FILE).to_numpy(), return_counts=True))
-        if self._keys is not None and source is not None and source.num_rows:
+        if self._keys is not None and source is not None:
             keys = source.select(self._asked).combine_chunks()
             if self._keys_writer is None:
                 options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
@@ -120,8 +120,9 @@ class Part:
                 table.column(field.name) if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
                 for field in self.schema
             ]
-            kept = _those(pa.table(columns, schema=self.schema), wanted)
-            self.write(kept, None if source is None else _those(source, wanted))
+            if wanted.any():
+                rows = _those(pa.table(columns, schema=self.schema), wanted)
+                self.write(rows, None if source is None else _those(source, wanted))
         self.close()
 
     def key_groups(self, columns: list[str]) -> Iterator[pa.Table]:
@@ -133,7 +134,7 @@ class Part:
         with pq.ParquetFile(self.path) as source, pa.OSFile(str(self._keys or self.path)) as scratch:
             beside = pa.ipc.open_file(scratch) if self._keys else None
             for number, runs in enumerate(self._files):
-                table = source.read_row_group(number, [*columns, RECORD], use_threads=False)
+                table = source.read_row_group(number, [*([] if beside else columns), RECORD], use_threads=False)
                 found = table if beside is None else pa.table(beside.get_batch(number))
                 made = {name: found.column(name) for name in columns}
                 yield pa.table({**made, FILE: np.repeat(*runs), ORDINAL: table.column(RECORD)})

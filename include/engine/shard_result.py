@@ -33,7 +33,7 @@ class ShardResult:
         failed, unreadable, filtered, wide: see `include.engine.files.FileState`.
         duplicates: good rows that others of the shard have in their place.
         size: bytes of the file.
-        parts: the good rows, in the order of the file.
+        parts: the good rows.
         quarantine: names of the Parquet files of quarantined records.
         rules: failures per rule.
         notes: what a person should know of the file.

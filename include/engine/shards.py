@@ -9,6 +9,7 @@ from there. Scouting is the part that can be done by many at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
@@ -21,6 +22,8 @@ from include.spec.dataset import Dataset
 from include.spec.pipeline import Format
 
 _BLOCK = 4 << 20
+# A load job takes 10,000 files, and a shard makes two as a rule.
+_MOST_RANGES = 4_000
 # Of a range, the records of its first bytes are kept to be compared. If the one before ends later, it is framed anew.
 _WINDOW = 128 << 10
 _ENDINGS: Final = {
@@ -119,8 +122,9 @@ def ranges(size: int, *, length: int) -> list[Range]:
 
     Args:
         size: bytes of the file.
-        length: bytes of each but the last.
+        length: bytes of each but the last; more where there would be too many.
     """
+    length = max(length, math.ceil(size / _MOST_RANGES))
     return [Range(start, min(start + length, size)) for start in range(0, size, length)]
 
 

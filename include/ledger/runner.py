@@ -5,7 +5,6 @@ What is chosen changes no answer, so it is no part of a batch's identity.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,12 +61,12 @@ def choose(dataset: Dataset, files: Sequence[Sized]) -> Chosen:
         reason = f"{large} of {len(files)} files above {bound}, but Dataflow takes one file and a set is one batch"
         return Chosen("function", reason)
     # Only here: what a DAG file imports is to be light, and the engine is not.
-    from include.engine.shards import why_whole
+    from include.engine.shards import ranges, why_whole
 
     why = why_whole(dataset, files[0].name)
     if why:
         return Chosen("dataflow", f"above {bound}; read as a whole: {why}")
-    shards = math.ceil(files[0].size / dataset.pipeline.transform.shard_bytes)
+    shards = len(ranges(files[0].size, length=dataset.pipeline.transform.shard_bytes))
     return Chosen("dataflow", f"above {bound}; cut into about {shards:,} shard{'s' if shards > 1 else ''}", shards)
 
 

@@ -85,6 +85,12 @@ def test_line_breaks_in_quotes_do_not_keep_a_file_from_being_split() -> None:
     assert all(shard.records > 300 for shard in found[:-1])
 
 
+def test_a_very_long_file_has_longer_ranges_so_that_a_load_job_can_take_its_parts() -> None:
+    assert len(shards.ranges(4_000 * 1_000, length=1_000)) == 4_000
+    found = shards.ranges(4_000 * 1_000 + 1, length=1_000)
+    assert (len(found), found[0].stop, found[-1].stop) == (3_997, 1_001, 4_000_001)
+
+
 def test_a_record_over_several_ranges_is_in_one_shard() -> None:
     content = b'1,"' + b"x\n" * 500 + b'"\n2,b\n'
     found = check(content, list(range(100, 1000, 100)), make(Dialect(), 64, 1 << 20))

@@ -93,7 +93,7 @@ class Objects:
             return None
 
     def write(self, uri: str, source: Path) -> None:
-        """Write a file to an object; writing it twice does no harm, the path is one try's own."""
+        """Write a file to an object; writing it twice does no harm."""
         with _told(uri, writing=True):
             self._blob(uri).upload_from_filename(str(source), **self._calls)
 
