@@ -368,7 +368,7 @@ class _Batch:
         """Leave no scratch file and no thread behind."""
         self._beside.close()
         self._good.close()
-        # It refers to this batch: what both hold would stay until Python looks for cycles, which can be many shards later.
+        # It refers to this batch: what both hold would stay until Python looks for cycles, many shards later.
         del self._reader
 
 
