@@ -41,13 +41,14 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
     return alerts
 
 
+def refuse(*_: Any) -> Any:
+    """Stand in for a function that can do no batch."""
+    raise TerminalFailure("the function answered 422 bad_rule: filter: no", code="bad_rule")
+
+
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """A function that can do no batch, until undone."""
-
-    def refuse(*_: Any) -> Any:
-        raise TerminalFailure("the function answered 422 bad_rule: filter: no", code="bad_rule")
-
     with monkeypatch.context() as patched:
         patched.setattr(function, "_post", refuse)
         yield patched
@@ -163,10 +164,6 @@ def test_a_replay_of_whole_files_leaves_a_held_version_alone_that_was_overwritte
     it.run()
     assert it.files()["a.csv"].startswith("held")
     it.land("a.csv", HEADER + "1,2026-01-01,x\n")
-
-    def refuse(*_: Any) -> Any:
-        raise TerminalFailure("the function answered 422 bad_rule: filter: no", code="bad_rule")
-
     with monkeypatch.context() as broken:
         broken.setattr(function, "_post", refuse)
         it.run()
